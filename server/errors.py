@@ -30,9 +30,7 @@ class ApiError(Exception):
 
     def __init_subclass__(cls) -> None:
         if cls.code in CODES:
-            raise TypeError(
-                f"code {cls.code!r} is declared twice: {CODES[cls.code].__name__}, {cls.__name__}"
-            )
+            raise TypeError(f"code {cls.code!r} is declared twice: {CODES[cls.code].__name__}, {cls.__name__}")
         CODES[cls.code] = cls
 
     def as_dict(self) -> dict[str, Any]:
@@ -49,11 +47,14 @@ def wire(failure: Mapping[str, Any], **envelope: Any) -> dict[str, Any]:
     return shown | {name: value for name, value in envelope.items() if value is not None}
 
 
+def status_of(code: str) -> int:
+    """The HTTP status of a code; a code made of a parameter's name is a bad request."""
+    return CODES[code].status if code in CODES else 400
+
+
 def _pascal(parameter: str) -> str:
     """The parameter's name as it stands in a code: the last word of its path, without indexes."""
-    word = [part for part in parameter.replace("[", ".").replace("]", "").split(".") if not part.isdigit()][
-        -1
-    ]
+    word = [part for part in parameter.replace("[", ".").replace("]", "").split(".") if not part.isdigit()][-1]
     return word[:1].upper() + word[1:]
 
 
@@ -122,6 +123,14 @@ class TaskNotFound(ApiError):
 
     code = "taskNotFound"
     status, retryable = 404, False
+
+
+class TaskExpired(ApiError):
+    """The task waited so long that the bytes which came with it are no longer kept."""
+
+    code = "taskExpired"
+    status, retryable = 404, False
+    sentence = "The image sent with this task is no longer kept. Send the task again with a fresh taskUUID."
 
 
 class MediaNotFound(ApiError):

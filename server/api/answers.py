@@ -1,0 +1,89 @@
+"""What the task array's faces answer without a worker: getResponse, getTaskDetails, and an outcome as frames."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from server.api import v1
+from server.config import Config
+from server.errors import ApiError, MaxRequestSizeExceeded, TaskNotFound
+from server.gateway import Gateway
+from server.queue import TERMINAL, Known
+
+CONVERSATION = ("authentication", "ping", "getResponse", "getTaskDetails")
+"""Task types that are about the conversation and never queue behind work."""
+_POLL_SECONDS = 0.02
+
+
+async def outcome_frame(gateway: Gateway, sent: dict[str, Any], outcome: dict[str, Any], **members: Any) -> v1.Frame:
+    """The frame of a finished task."""
+    if failure := outcome.get("failure"):
+        return v1.errors([failure], sent, **members)
+    return v1.data(await v1.items_of(gateway.blobs, sent, outcome, **members))
+
+
+def too_many(config: Config, sent: dict[str, Any]) -> v1.Frame:
+    """The refusal of an object beyond the length that an array may have; those before it are taken."""
+    limit = config.max_tasks_per_array
+    refusal = MaxRequestSizeExceeded(f"An array may hold {limit} tasks (TASKARRAY_MAX_TASKS_PER_ARRAY).", max=limit)
+    return v1.errors([refusal.as_dict()], sent)
+
+
+def ack_frame(sent: dict[str, Any]) -> v1.Frame:
+    """The frame that says an async task was taken."""
+    return v1.data([v1.echo(sent)])
+
+
+async def get_response(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> v1.Frame:
+    """How a task of this key stands: its items so far, or its error. Waits a moment for one that still runs."""
+    try:
+        known = await _awaited(gateway, tenant, asked)
+    except ApiError as failure:
+        return v1.errors([failure.as_dict()], asked)
+    sent = known.request
+    if known.outcome is None:
+        return v1.data(_processing(gateway, known))
+    if failure := known.outcome.get("failure"):
+        return v1.errors([failure], sent, status="error")
+    return v1.data(await v1.items_of(gateway.blobs, sent, known.outcome, status="success"))
+
+
+async def get_task_details(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> v1.Frame:
+    """A task's request as it was sent (pixels cut short) and the answer to it."""
+    try:
+        known = await _known(gateway, tenant, asked)
+    except ApiError as failure:
+        return v1.errors([failure.as_dict()], asked)
+    response: dict[str, Any] = {"data": _processing(gateway, known)}
+    if known.outcome is not None:
+        response = await outcome_frame(gateway, known.request, known.outcome)
+    return v1.data([v1.echo(asked) | {"request": known.request, "response": response}])
+
+
+async def _known(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> Known:
+    uuid = asked.get("taskUUID")
+    known = await gateway.queue.known(tenant, uuid) if isinstance(uuid, str) else None
+    if known is None:
+        raise TaskNotFound("There is no such task of this key, or its result is no longer kept.", parameter="taskUUID")
+    return known
+
+
+async def _awaited(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> Known:
+    loop = asyncio.get_running_loop()
+    end, pause = loop.time() + gateway.config.poll_hold, _POLL_SECONDS
+    while (known := await _known(gateway, tenant, asked)).state not in TERMINAL and loop.time() + pause < end:
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 0.2)
+    return known
+
+
+def _processing(gateway: Gateway, known: Known) -> list[dict[str, Any]]:
+    """One item for each result to come, with its UUID: without it the old Python client waits half a minute."""
+    item: dict[str, Any] = v1.echo(known.request) | {"status": "processing"}
+    if known.progress is not None:
+        item["progress"] = round(known.progress * 100)
+    if known.stage:
+        item["stage"] = known.stage
+    member = gateway.catalog.named(known.request["taskType"]).uuid_member
+    return [item | ({member: uuid} if member else {}) for uuid in known.uuids]

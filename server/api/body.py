@@ -1,0 +1,28 @@
+"""What every HTTP face needs of a request: its body within a limit, and its key."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from server.errors import MaxRequestSizeExceeded
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body, read no further than the limit. Raises MaxRequestSizeExceeded."""
+    refusal = MaxRequestSizeExceeded(f"A request may have {limit} bytes (TASKARRAY_MAX_MESSAGE).", max=limit)
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise refusal
+    chunks, size = list[bytes](), 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise refusal
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def bearer(request: Request) -> str | None:
+    """The key of an `Authorization: Bearer` header."""
+    kind, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if kind.lower() == "bearer" and key.strip() else None

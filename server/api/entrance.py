@@ -1,0 +1,140 @@
+"""The way in to WebSocket /v1: who may connect, and the first message, which must authenticate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from server.api import v1
+from server.api.wire import Wire
+from server.config import Config
+from server.dispatch import Caller
+from server.errors import ApiError, InvalidApiKey, MaxRequestSizeExceeded
+from server.errors import wire as as_wire
+from server.gateway import Gateway
+from server.log import log
+from server.sessions import Resumed
+from server.tenants import Tenant
+
+_LINGER_SECONDS = 1.0
+"""After a refused key the socket stays open this long: some clients need the time to read why."""
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def authenticated(session: str) -> v1.Frame:
+    """The answer to a good key. No taskUUID in it: a client matches it by its taskType alone."""
+    return v1.data([{"taskType": "authentication", "connectionSessionUUID": session}])
+
+
+def base_url(config: Config, wire: Wire) -> str:
+    """What image URLs begin with, for this client."""
+    return config.public_url.rstrip("/") or wire.base_url
+
+
+def origin_allowed(config: Config, origin: str, host: str) -> bool:
+    """Whether a page of this origin may use the server. Who sends no origin is no browser, and passes on its key.
+
+    On loopback the host must be a name of this machine, or else a page could have its own name point here.
+    """
+    if not origin or "*" in config.origins or origin in config.origins:
+        return True
+    public = urlsplit(config.public_url)
+    name, page = urlsplit(f"//{host}").hostname or "", urlsplit(origin)
+    if config.loopback:
+        return name in (*_LOCAL, public.hostname) and page.hostname in (*_LOCAL, public.hostname)
+    return page.netloc == host or (bool(public.netloc) and page.netloc == public.netloc)
+
+
+@asynccontextmanager
+async def admitted(gateway: Gateway, wire: Wire) -> AsyncIterator[bool]:
+    """Accept the socket, or turn it away with a word why; counted until it has authenticated."""
+    config, waiting = gateway.config, gateway.unauthenticated
+    origin, host = wire.header("origin"), wire.header("host")
+    if gateway.stopping:
+        yield await wire.turn_away(503, "The server restarts; come back in a moment.")
+    elif not origin_allowed(config, origin, host):
+        yield await wire.turn_away(403, f"Origin {origin} is not allowed. Add it to TASKARRAY_ORIGINS.")
+    elif waiting.get(wire.address, 0) >= config.max_unauthenticated_per_ip:
+        yield await wire.turn_away(429, "Too many sockets of this address wait to authenticate.")
+    else:
+        waiting[wire.address] = waiting.get(wire.address, 0) + 1
+        try:
+            await wire.accept()
+            yield True
+        finally:
+            waiting[wire.address] -= 1
+            if not waiting[wire.address]:
+                del waiting[wire.address]
+
+
+async def authenticate(gateway: Gateway, wire: Wire) -> tuple[Caller, Resumed | None, list[dict[str, Any]]] | None:
+    """The caller, the session it resumes, and the tasks that came in the same message; None when refused."""
+    try:
+        async with asyncio.timeout(gateway.config.auth_timeout):
+            while (message := await wire.receive()) is not None:
+                objects = await _first_objects(gateway.config, wire, message)
+                if objects is not None:
+                    return await _entered(gateway, wire, objects)
+    except TimeoutError:
+        await _refuse(wire, InvalidApiKey("Nothing authenticated this socket in time.", parameter="apiKey"), 4408)
+    return None
+
+
+async def _first_objects(config: Config, wire: Wire, message: str | bytes) -> list[dict[str, Any]] | None:
+    """A message that begins with an authentication; any other is answered and the socket may try again."""
+    try:
+        objects = v1.parse(message)
+    except ApiError as broken:
+        await wire.send(v1.dumps(v1.errors([broken.as_dict()], {})))
+        return None
+    if objects[0].get("taskType") == "authentication":
+        return objects
+    early = InvalidApiKey('Authenticate first: [{"taskType": "authentication", "apiKey": …}].', parameter="apiKey")
+    for sent in objects:
+        await wire.send(v1.dumps(v1.errors([early.as_dict()], sent)))
+    if len(message) > config.max_message_unauthenticated:
+        limit = config.max_message_unauthenticated
+        await wire.send(
+            v1.dumps(v1.errors([MaxRequestSizeExceeded(f"Before authentication, {limit} bytes.").as_dict()], {}))
+        )
+        wire.close(1009, "message too big before authentication")
+    return None
+
+
+async def _entered(
+    gateway: Gateway, wire: Wire, objects: list[dict[str, Any]]
+) -> tuple[Caller, Resumed | None, list[dict[str, Any]]] | None:
+    asked = objects[0]
+    try:
+        tenant = await gateway.tenants.identify(asked.get("apiKey"))
+        if gateway.sockets.get(tenant.id, 0) >= gateway.config.max_sockets_per_key:
+            raise InvalidApiKey("This key holds as many sockets as it may (TASKARRAY_MAX_SOCKETS_PER_KEY).")
+        session, resumed = await _session(gateway, tenant, asked.get("connectionSessionUUID"))
+    except InvalidApiKey as refusal:
+        await _refuse(wire, refusal, 4401)
+        return None
+    except ApiError as away:
+        failure = as_wire(away.as_dict(), taskType="authentication")
+        await wire.send(v1.dumps({"errors": [failure], "error": failure}))
+        wire.close(1013, "try again")
+        return None
+    wire.trust()
+    return Caller(tenant, session, base_url(gateway.config, wire)), resumed, objects[1:]
+
+
+async def _session(gateway: Gateway, tenant: Tenant, asked: object) -> tuple[str, Resumed | None]:
+    """The session that was asked for if it is known and this tenant's, else a new one: never a failure."""
+    if isinstance(asked, str) and asked:
+        if resumed := await gateway.sessions.resume(tenant.id, asked):
+            return asked.lower(), resumed
+    return await gateway.sessions.open(tenant.id), None
+
+
+async def _refuse(wire: Wire, refusal: ApiError, code: int) -> None:
+    log.info("authentication_refused", address=wire.address, client=wire.client)
+    await wire.send(v1.dumps(v1.refused_authentication(refusal)))
+    await asyncio.sleep(_LINGER_SECONDS)
+    wire.close(code, "authentication failed")

@@ -1,0 +1,97 @@
+"""GET an image. Its URL is a capability: whoever has it may download, without a key, for as long as it lives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from server.blobs import BlobMissing
+from server.errors import ApiError, MediaNotFound, wire
+from server.gateway import Gateway
+from server.images import Image
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+class ImageFile:
+    """The endpoint of GET and HEAD /im/{tenant}/{uuid}.{format}. A download is a use: the 30 days start again."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+
+    async def __call__(self, request: Request) -> Response:
+        tenant, name = request.path_params["tenant"], request.path_params["name"]
+        try:
+            image = await self.gateway.images.use(tenant, name.partition(".")[0])
+        except ApiError as failure:
+            return _failure(failure)
+        if image is None:
+            return _failure(MediaNotFound("There is no image at this address. It may have expired."))
+        headers = _headers(image)
+        if headers["etag"] in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        span = _span(request, image, headers)
+        if span is None:
+            return Response(status_code=416, headers=headers | {"content-range": f"bytes */{image.bytes}"})
+        start, end = span
+        status = 200
+        if end - start < image.bytes:
+            status = 206
+            headers["content-range"] = f"bytes {start}-{end - 1}/{image.bytes}"
+        headers["content-length"] = str(end - start)
+        if request.method == "HEAD":
+            return Response(status_code=status, headers=headers)
+        return await self._stream(tenant, image, start, end, status, headers)
+
+    async def _stream(
+        self, tenant: str, image: Image, start: int, end: int, status: int, headers: dict[str, str]
+    ) -> Response:
+        chunks = self.gateway.blobs.read(image.blob, start, end)
+        try:
+            first = await anext(chunks, b"")
+        except BlobMissing:
+            await self.gateway.images.forget(tenant, image.uuid)  # a record without a blob heals itself
+            return _failure(MediaNotFound("There is no image at this address any more."))
+
+        async def body() -> AsyncIterator[bytes]:
+            yield first
+            async for chunk in chunks:
+                yield chunk
+
+        return StreamingResponse(body(), status, headers)
+
+
+def _headers(image: Image) -> dict[str, str]:
+    """Nothing in an image may run as a page of this server, and it never changes."""
+    return {
+        "content-type": image.mime,
+        "etag": f'"{image.uuid}"',
+        "accept-ranges": "bytes",
+        "cache-control": "public, max-age=2592000, immutable",
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        "content-disposition": f'inline; filename="{image.uuid}.{image.format.lower()}"',
+        "cross-origin-resource-policy": "cross-origin",
+        "access-control-allow-origin": "*",
+    }
+
+
+def _span(request: Request, image: Image, headers: dict[str, str]) -> tuple[int, int] | None:
+    """The bytes asked for, as (start, end); None for a range that lies outside. Several ranges get the whole."""
+    asked = _RANGE.fullmatch(request.headers.get("range", ""))
+    condition = request.headers.get("if-range", headers["etag"])
+    if not asked or asked[0] == "bytes=-" or condition != headers["etag"]:
+        return 0, image.bytes
+    if not asked[1]:
+        return max(0, image.bytes - int(asked[2])), image.bytes
+    start, end = int(asked[1]), min(int(asked[2] or image.bytes), image.bytes - 1) + 1
+    return (start, end) if start < image.bytes and start < end else None
+
+
+def _failure(failure: ApiError) -> Response:
+    body = orjson.dumps({"error": wire(failure.as_dict())})
+    return Response(body, failure.status, {"x-content-type-options": "nosniff"}, "application/json")

@@ -1,0 +1,175 @@
+"""What goes out on one socket: one writer, which lives while there is something to write.
+
+Replies wait in memory, within a bound. Results are read from the session's outbox when the socket can take them:
+what it cannot take waits there, is never lost and never grows this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import Any
+
+from server.api import v1
+from server.api.answers import ack_frame, outcome_frame
+from server.api.wire import ClientGone, Wire
+from server.dispatch import Caller
+from server.errors import ApiError
+from server.gateway import Gateway
+from server.log import log
+from server.sessions import Entry, Resumed
+
+_CONFIRM_SECONDS = 5.0
+"""What was sent this long before a client's message has surely reached it."""
+
+
+class Outlet:
+    """The writer of one socket, and how far its client is."""
+
+    def __init__(self, gateway: Gateway, wire: Wire, caller: Caller) -> None:
+        self.gateway = gateway
+        self.wire = wire
+        self.caller = caller
+        self.open = set[str]()
+        """The tasks of this socket that have not been answered."""
+        self.offset = self.confirmed = 0
+        self._frames: deque[bytes] = deque()
+        self._queued = 0
+        self._rung = False
+        self._writer: asyncio.Task[None] | None = None
+        self._room = asyncio.Event()
+        self._eager: dict[str, asyncio.Future[Entry]] = {}
+        self._deliveries: deque[tuple[float, int]] = deque()
+        self._replaying = False
+        self._errors_sent = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is still to come or to go."""
+        return bool(self.open or self._frames or self._rung)
+
+    def send(self, frame: v1.Frame) -> None:
+        """Have a frame sent after those before it."""
+        body = v1.dumps(frame)
+        self._frames.append(body)
+        self._queued += len(body)
+        self._write()
+
+    async def room(self) -> None:
+        """Wait until the replies in memory are within their bound."""
+        while self._queued > self.gateway.config.outbox_bytes:
+            self._room.clear()
+            await self._room.wait()
+
+    def wake(self) -> None:
+        """There may be something new in the outbox."""
+        self._rung = True
+        self._write()
+
+    def _write(self) -> None:
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all())
+
+    async def _write_all(self) -> None:
+        try:
+            while self._frames or self._rung:
+                while self._frames:
+                    frame = self._frames.popleft()
+                    await self._put(frame)
+                    self._queued -= len(frame)
+                    self._room.set()
+                if self._rung:
+                    await self._deliver()
+        except ClientGone:
+            pass
+        except ApiError as failure:
+            log.warning("outbox_unreadable", session=self.caller.session, reason=failure.message)
+        finally:
+            self._writer = None
+
+    async def _deliver(self) -> None:
+        """Send what the outbox has for this socket."""
+        self._rung = False
+        entries = await self.gateway.sessions.read(self.caller.tenant.id, self.caller.session, self.offset)
+        for entry in entries:
+            self.offset = entry.offset
+            if frame := await self._frame(entry):
+                await self._put(v1.dumps(frame))
+            self.open.discard(entry.uuid)
+            self._deliveries.append((time.monotonic(), entry.offset))
+        if entries:
+            self._rung = True
+        else:
+            self._replaying = False
+
+    async def _frame(self, entry: Entry) -> v1.Frame | None:
+        if entry.request is None or entry.outcome is None:
+            return None
+        if (eager := self._eager.get(entry.uuid)) and not eager.done():
+            eager.set_result(entry)
+            return None
+        if entry.delivery == "async":
+            return ack_frame(entry.request) if self._replaying else None
+        # A failure said twice would come from a task the client no longer knows: fatal to all its others.
+        if self._replaying and "failure" in entry.outcome and self._unsafe(entry):
+            return None
+        frame = await outcome_frame(self.gateway, entry.request, entry.outcome)
+        return v1.as_object(frame) if self.wire.single else frame
+
+    def _unsafe(self, entry: Entry) -> bool:
+        return entry.offset <= self._errors_sent or self.wire.client.startswith("runware-python")
+
+    async def _put(self, frame: bytes) -> None:
+        """Send one frame. A reader that takes nothing for long is closed; what it misses stays in its outbox."""
+        while True:
+            before = self.wire.backlog
+            try:
+                async with asyncio.timeout(self.gateway.config.slow_reader_timeout):
+                    await self.wire.send(frame)
+                return
+            except TimeoutError:
+                if self.wire.backlog >= before:
+                    log.warning("slow_reader_closed", session=self.caller.session)
+                    self.wire.close(1013, "slow consumer; resume the session or use getResponse")
+                    raise ClientGone from None
+
+    def resume(self, resumed: Resumed) -> None:
+        """Go on where an earlier socket of this session stopped."""
+        self.offset = self.confirmed = resumed.confirmed
+        self._errors_sent = resumed.sent
+        self._replaying = True
+        for sent in resumed.waiting:
+            self.send(ack_frame(sent))
+        self.wake()
+
+    def confirm(self, now: float) -> None:
+        """The client was heard: what was sent some time before has reached it."""
+        while self._deliveries and self._deliveries[0][0] < now - _CONFIRM_SECONDS:
+            self.confirmed = self._deliveries.popleft()[1]
+
+    def expect(self, uuid: str) -> None:
+        """An async task of this socket is being queued: its result may come in place of its ack."""
+        self._eager[uuid] = asyncio.get_running_loop().create_future()
+
+    def forget(self, uuid: str) -> None:
+        """The task was refused after all."""
+        self.open.discard(uuid)
+        self._eager.pop(uuid, None)
+
+    async def acknowledge(self, uuid: str, sent: dict[str, Any]) -> None:
+        """The ack of an async task, or, if it comes soon enough, the result in its place."""
+        try:
+            async with asyncio.timeout(self.gateway.config.eager_ack):
+                entry = await self._eager[uuid]
+        except TimeoutError:
+            self.send(ack_frame(sent))
+        else:
+            self.send(await outcome_frame(self.gateway, sent, entry.outcome or {}, status="success"))
+        finally:
+            self._eager.pop(uuid, None)
+
+    def stop(self) -> None:
+        """The socket is gone."""
+        if self._writer:
+            self._writer.cancel()

@@ -1,0 +1,109 @@
+"""The task array dialect: what its two faces, socket and HTTP, share. Objects in, frames out.
+
+Old and new names, nested and flattened settings, nulls and unknown members are levelled here, before validation.
+A frame holds one task: clients hand all of a frame to whoever waits for any of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import pybase64
+
+from server.blobs import Blobs
+from server.dispatch import Request
+from server.errors import ApiError, InvalidRequest, wire
+
+_INPUTS = {
+    "image": "inputImage",
+    "images": "inputImages",
+    "mask": "maskImage",
+    "video": "inputVideo",
+}
+"""Members of `inputs` by the flat names that older clients use; others keep their name."""
+
+
+def parse(text: str | bytes) -> list[dict[str, Any]]:
+    """A message as task objects. A single object is taken as an array of one. Raises InvalidRequest."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError as broken:
+        raise InvalidRequest(f"The message is not JSON: {broken.msg} at position {broken.pos}.") from None
+    objects = found if isinstance(found, list) else [found]
+    if not objects:
+        raise InvalidRequest("The array is empty. Send at least one task object.")
+    for place, item in enumerate(objects):
+        if not isinstance(item, dict):
+            raise InvalidRequest(f"Element {place} of the array is not a task object.")
+    return objects
+
+
+def level(sent: dict[str, Any]) -> Request:
+    """One task object with every parameter where our schemas have it."""
+    fields = {name: value for name, value in sent.items() if value is not None}
+    spelling = dict[str, str]()
+    for container, renamed in (("settings", {}), ("inputs", _INPUTS)):
+        if not isinstance(fields.get(container), dict):
+            continue
+        for name, value in fields.pop(container).items():
+            flat = renamed.get(name, name)
+            if value is not None and flat not in fields:
+                fields[flat] = value
+                spelling[flat] = f"{container}.{name}"
+    return Request(sent, fields, spelling)
+
+
+def echo(sent: dict[str, Any]) -> dict[str, Any]:
+    """The members by which a client knows its task, byte for byte as it sent them."""
+    return {name: sent[name] for name in ("taskType", "taskUUID") if isinstance(sent.get(name), str)}
+
+
+Frame = dict[str, Any]
+"""One answer: `{"data": […]}` or `{"errors": […]}`, about one task."""
+
+
+def dumps(frame: Frame) -> bytes:
+    """A frame as it goes out."""
+    return orjson.dumps(frame)
+
+
+def data(items: Iterable[dict[str, Any]]) -> Frame:
+    """Results of one task."""
+    return {"data": list(items)}
+
+
+def pong(sent: dict[str, Any]) -> Frame:
+    """The answer to a ping, alone in its frame."""
+    return data([{"taskType": "ping", "pong": True, **echo(sent)}])
+
+
+def as_object(frame: Frame) -> Frame:
+    """A frame with its one result as an object, as the upload page shows it; official clients need a list."""
+    return frame | {"data": frame["data"][0]} if len(frame.get("data", ())) == 1 else frame
+
+
+def errors(failures: Iterable[dict[str, Any]], sent: dict[str, Any], **members: Any) -> Frame:
+    """All that is wrong with one task. In one frame: to some clients a second one would come from a task they no
+    longer know, and that is fatal to all their others."""
+    return {"errors": [wire(failure, **echo(sent), **members) for failure in failures]}
+
+
+def refused_authentication(failure: ApiError) -> Frame:
+    """What a wrong key gets. Some clients read the list, some the single object; all need this code and type."""
+    shown = wire(failure.as_dict(), taskType="authentication") | {"code": "invalidApiKey"}
+    return {"errors": [shown], "error": shown}
+
+
+async def items_of(blobs: Blobs, sent: dict[str, Any], outcome: dict[str, Any], **members: Any) -> list[dict[str, Any]]:
+    """The items of an outcome as the client gets them, with the bytes it asked to have in the message."""
+    found = list[dict[str, Any]]()
+    for item in outcome["items"]:
+        inline = item.get("inline", ())
+        shown = echo(sent) | members | {name: value for name, value in item.items() if name != "inline"}
+        for member, blob, prefix in inline:
+            content = b"".join([chunk async for chunk in blobs.read(blob)])
+            shown[member] = prefix + pybase64.b64encode_as_string(content)
+        found.append(shown)
+    return found

@@ -1,0 +1,168 @@
+"""POST /v1: the same array over one request. The request is a session that lives for one answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from server.api import v1
+from server.api.answers import ack_frame, get_response, get_task_details, outcome_frame, too_many
+from server.api.body import bearer, read_body
+from server.dispatch import Caller, Prepared, Refused, refuse
+from server.errors import ApiError, InvalidRequest, ResponseTimeout, ServiceUnavailable, status_of
+from server.gateway import Gateway
+from server.sessions import Entry
+
+_INLINE_BYTES = 64 * 1024
+
+
+class Exchange:
+    """One request and what it waits for. A `gateway.Conversation`."""
+
+    def __init__(self, gateway: Gateway, caller: Caller) -> None:
+        self.gateway = gateway
+        self.caller = caller
+        self.session = caller.session
+        self._waiters: dict[str, asyncio.Future[Entry]] = {}
+        self._offset = 0
+        self._rung = asyncio.Event()
+
+    async def listen(self) -> None:
+        """Hand each finished task to whoever waits for it."""
+        while True:
+            await self._rung.wait()
+            self._rung.clear()
+            try:
+                entries = await self.gateway.sessions.read(self.caller.tenant.id, self.session, self._offset)
+            except ApiError:
+                continue
+            for entry in entries:
+                self._offset = entry.offset
+                if not self.expected(entry.uuid).done():
+                    self.expected(entry.uuid).set_result(entry)
+            if entries:
+                self._rung.set()
+
+    def expected(self, uuid: str) -> asyncio.Future[Entry]:
+        """The end of a task, when it comes."""
+        return self._waiters.setdefault(uuid, asyncio.get_running_loop().create_future())
+
+    def forget(self, uuid: str) -> None:
+        """The task was refused: nothing will come."""
+        self._waiters.pop(uuid, None)
+
+    @property
+    def waiting(self) -> bool:
+        return any(not waiter.done() for waiter in self._waiters.values())
+
+    def wake(self) -> None:
+        self._rung.set()
+
+    def taken(self) -> None:
+        """Nobody else knows this session's name."""
+
+    async def tend(self, now: float) -> None:
+        await self.gateway.sessions.touch(self.caller.tenant.id, self.session, self._offset, self._offset)
+
+    async def dismiss(self) -> None:
+        """It answers by itself, or its client asks again."""
+
+
+class TaskArray:
+    """The endpoint of POST /v1."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+
+    async def __call__(self, request: Request) -> Response:
+        try:
+            frames = await self._frames(request)
+        except ApiError as refusal:
+            frames = [v1.errors([refusal.as_dict()], {})]
+        except ClientDisconnect:
+            return Response(status_code=499)
+        return _response(frames, single=request.query_params.get("data") == "object")
+
+    async def _frames(self, request: Request) -> list[v1.Frame]:
+        """The frames that a socket would get, in the order of the array."""
+        body = await read_body(request, self.gateway.config.max_message)
+        key = bearer(request)
+        if key:
+            await self.gateway.tenants.identify(key)
+        objects = v1.parse(body) if len(body) <= _INLINE_BYTES else await asyncio.to_thread(v1.parse, body)
+        if objects[0].get("taskType") == "authentication":
+            key = key or objects[0].get("apiKey")
+            objects = objects[1:]
+        tenant = await self.gateway.tenants.identify(key)
+        if not objects:
+            raise InvalidRequest("There is nothing to do after the authentication. Send at least one task object.")
+        base_url = self.gateway.config.public_url.rstrip("/") or str(request.base_url).rstrip("/")
+        caller = Caller(tenant, await self.gateway.sessions.open(tenant.id), base_url)
+        return await self._exchange(Exchange(self.gateway, caller), objects)
+
+    async def _exchange(self, exchange: Exchange, objects: list[dict[str, Any]]) -> list[v1.Frame]:
+        conversations = self.gateway.conversations
+        conversations[exchange.session] = exchange
+        listening = asyncio.create_task(exchange.listen())
+        try:
+            return await asyncio.gather(*(self._answer(exchange, place, sent) for place, sent in enumerate(objects)))
+        finally:
+            listening.cancel()
+            del conversations[exchange.session]
+            await self.gateway.sessions.close(exchange.caller.tenant.id, exchange.session)
+
+    async def _answer(self, exchange: Exchange, place: int, sent: dict[str, Any]) -> v1.Frame:
+        if place >= self.gateway.config.max_tasks_per_array:
+            return too_many(self.gateway.config, sent)
+        match sent.get("taskType"):
+            case "getResponse":
+                return await get_response(self.gateway, exchange.caller.tenant.id, sent)
+            case "getTaskDetails":
+                return await get_task_details(self.gateway, exchange.caller.tenant.id, sent)
+            case "ping":
+                return v1.pong(sent)
+            case "authentication":
+                return {}
+            case _:
+                prepared = await asyncio.to_thread(self.gateway.dispatch.prepare, exchange.caller, v1.level(sent))
+        return await self._run(exchange, prepared)
+
+    async def _run(self, exchange: Exchange, prepared: Prepared | Refused) -> v1.Frame:
+        sent, config = prepared.request.sent, self.gateway.config
+        if isinstance(prepared, Prepared) and self.gateway.stopping:
+            prepared = refuse(prepared.request, [ServiceUnavailable()])
+        if isinstance(prepared, Refused):
+            return v1.errors(prepared.failures, sent)
+        uuid, soon = prepared.job.uuid, prepared.delivery == "async"
+        end = exchange.expected(uuid)
+        answer = await self.gateway.dispatch.submit(exchange.caller, prepared)
+        if isinstance(answer, Refused):
+            exchange.forget(uuid)
+            return v1.errors(answer.failures, sent)
+        try:
+            async with asyncio.timeout(config.eager_ack if soon else config.sync_wait):
+                entry = await asyncio.shield(end)
+        except TimeoutError:
+            return ack_frame(sent) if soon else v1.errors([ResponseTimeout().as_dict()], sent)
+        return await outcome_frame(self.gateway, sent, entry.outcome or {}, **({"status": "success"} if soon else {}))
+
+
+def _response(frames: list[v1.Frame], *, single: bool) -> Response:
+    """All frames in one body, as clients need it: no empty `errors`, and with nothing done the first failure also
+    as `error` and its status."""
+    items = [item for frame in frames for item in frame.get("data", ())]
+    failures = [failure for frame in frames for failure in frame.get("errors", ())]
+    body: dict[str, Any] = {"data": items[0] if single and len(items) == 1 else items} if items else {}
+    status, headers = 200, dict[str, str]()
+    if failures:
+        body["errors"] = failures
+    if failures and not items:
+        body["error"] = failures[0]
+        status = status_of(failures[0]["code"])
+        if wait := failures[0].get("retryAfter"):
+            headers["retry-after"] = str(max(1, round(wait)))
+    return Response(orjson.dumps(body or {"data": []}), status, headers, "application/json")

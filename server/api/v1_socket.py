@@ -1,0 +1,249 @@
+"""WebSocket /v1: the authentication phase and the read loop.
+
+Messages of a connection are worked on in their order by one task that lives while there are any; pings are
+answered before them. An idle socket has neither that task nor a writer, and costs little.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from server.api import v1
+from server.api.answers import CONVERSATION, get_response, get_task_details, too_many
+from server.api.entrance import admitted, authenticate, authenticated
+from server.api.outlet import Outlet
+from server.api.wire import ClientGone, Wire
+from server.dispatch import Caller, Prepared, Refused, refuse
+from server.errors import ApiError, ServiceUnavailable
+from server.gateway import Gateway
+from server.log import log
+
+_INLINE_BYTES = 64 * 1024
+"""Messages up to this size are parsed where they arrive; larger ones in a thread, so that pings go on."""
+_PENDING_MESSAGES = 256
+_PING_BYTES = 200
+Step = Prepared | Refused | dict[str, Any]
+
+
+class Connection:
+    """One authenticated socket and its session. A `gateway.Conversation`."""
+
+    def __init__(self, gateway: Gateway, wire: Wire, caller: Caller) -> None:
+        self.gateway = gateway
+        self.wire = wire
+        self.caller = caller
+        self.session = caller.session
+        self.outlet = Outlet(gateway, wire, caller)
+        self.seen = time.monotonic()
+        self._inbox: deque[str | bytes] = deque()
+        self._inbox_bytes = 0
+        self._taker: asyncio.Task[None] | None = None
+        self._room = asyncio.Event()
+        self._helpers = set[asyncio.Task[None]]()
+
+    async def read(self) -> None:
+        """Take messages until the socket closes."""
+        while (message := await self.wire.receive()) is not None:
+            self.seen = time.monotonic()
+            self.outlet.confirm(self.seen)
+            if len(message) < _PING_BYTES and (ping := _ping(message)):
+                self._converse(ping)
+            else:
+                await self._take(message)
+
+    async def _take(self, message: str | bytes) -> None:
+        """Queue a message to be worked on. Waits only when far more has come than is worked off."""
+        self._inbox.append(message)
+        self._inbox_bytes += len(message)
+        if self._taker is None:
+            self._taker = asyncio.create_task(self._take_all())
+        while self._inbox_bytes > 2 * self.gateway.config.max_message or len(self._inbox) > _PENDING_MESSAGES:
+            self._room.clear()
+            await self._room.wait()
+
+    async def _take_all(self) -> None:
+        try:
+            while self._inbox:
+                message = self._inbox.popleft()
+                await self.outlet.room()
+                await self._work(message)
+                self._inbox_bytes -= len(message)
+                self._room.set()
+        except ClientGone:
+            pass
+        finally:
+            self._taker = None
+
+    async def _work(self, message: str | bytes) -> None:
+        try:
+            if len(message) <= _INLINE_BYTES:
+                steps = self._prepare(message)
+            else:
+                steps = await asyncio.to_thread(self._prepare, message)
+        except ApiError as broken:
+            self.outlet.send(v1.errors([broken.as_dict()], {}))
+        else:
+            await self.answer(steps)
+
+    def _prepare(self, message: str | bytes) -> list[Step]:
+        return self.prepare(v1.parse(message))
+
+    def prepare(self, objects: list[dict[str, Any]]) -> list[Step]:
+        """Each object of a message: checked, refused, or a task of the conversation as it was sent."""
+        dispatch, limit = self.gateway.dispatch, self.gateway.config.max_tasks_per_array
+        return [
+            sent
+            if sent.get("taskType") in CONVERSATION or place >= limit
+            else dispatch.prepare(self.caller, v1.level(sent))
+            for place, sent in enumerate(objects)
+        ]
+
+    async def answer(self, steps: list[Step]) -> None:
+        """Carry out what a message asks for."""
+        if len(steps) == 1:
+            await self._step(steps[0])
+        else:
+            await asyncio.gather(*(self._step(step) for step in steps))
+
+    async def _step(self, step: Step) -> None:
+        if isinstance(step, dict):
+            self._converse(step)
+            return
+        if isinstance(step, Prepared):
+            step = await self._submit(step)
+        if isinstance(step, Refused):
+            self.outlet.send(v1.errors(step.failures, step.request.sent))
+
+    async def _submit(self, prepared: Prepared) -> Refused | None:
+        if self.gateway.stopping:
+            return refuse(prepared.request, [ServiceUnavailable()])
+        uuid = prepared.job.uuid
+        self.outlet.open.add(uuid)
+        if prepared.delivery == "async":
+            self.outlet.expect(uuid)
+        answer = await self.gateway.dispatch.submit(self.caller, prepared)
+        if isinstance(answer, Refused):
+            self.outlet.forget(uuid)
+            return answer
+        if prepared.delivery == "async":
+            self._help(self.outlet.acknowledge(uuid, prepared.request.sent))
+        return None
+
+    def _converse(self, sent: dict[str, Any]) -> None:
+        match sent.get("taskType"):
+            case "ping":
+                self.outlet.send(v1.pong(sent))
+            case "authentication":
+                self.outlet.send(authenticated(self.session))
+            case "getResponse":
+                self._help(self._reply(get_response, sent))
+            case "getTaskDetails":
+                self._help(self._reply(get_task_details, sent))
+            case _:
+                self.outlet.send(too_many(self.gateway.config, sent))
+
+    async def _reply(self, answer: Any, sent: dict[str, Any]) -> None:
+        self.outlet.send(await answer(self.gateway, self.caller.tenant.id, sent))
+
+    def _help(self, step: Any) -> None:
+        helper = asyncio.create_task(step)
+        self._helpers.add(helper)
+        helper.add_done_callback(self._helped)
+
+    def _helped(self, helper: asyncio.Task[None]) -> None:
+        self._helpers.discard(helper)
+        if not helper.cancelled() and (failure := helper.exception()):
+            log.error("answer_failed", session=self.session, exc_info=failure)
+
+    # What the gateway asks of it.
+
+    @property
+    def waiting(self) -> bool:
+        return self.outlet.busy or self._taker is not None
+
+    def wake(self) -> None:
+        self.outlet.wake()
+
+    def taken(self) -> None:
+        self.wire.close(4409, "the session was resumed on another socket")
+
+    async def tend(self, now: float) -> None:
+        limit = self.gateway.config.idle_timeout
+        if now - self.seen > limit and not self.waiting:
+            self.wire.close(4408, f"nothing heard for {limit:g} s")
+            return
+        await self._touch()
+
+    async def dismiss(self) -> None:
+        self.wire.close(1012, "the server restarts; come back")
+
+    async def leave(self) -> None:
+        """The socket is gone. The session stays for its term."""
+        self.outlet.stop()
+        for task in (self._taker, *self._helpers):
+            if task:
+                task.cancel()
+        with suppress(ApiError):
+            await self._touch()
+
+    async def _touch(self) -> None:
+        outlet, sessions = self.outlet, self.gateway.sessions
+        await sessions.touch(self.caller.tenant.id, self.session, outlet.confirmed, outlet.offset)
+
+
+def _ping(message: str | bytes) -> dict[str, Any] | None:
+    """A message that is one ping and nothing else."""
+    if "ping" not in (message if isinstance(message, str) else message.decode("latin-1")):
+        return None
+    with suppress(ApiError):
+        objects = v1.parse(message)
+        if len(objects) == 1 and objects[0].get("taskType") == "ping":
+            return objects[0]
+    return None
+
+
+class Socket:
+    """The ASGI endpoint of WebSocket /v1."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        wire = Wire(scope, receive, send)
+        with suppress(ClientGone):
+            async with admitted(self.gateway, wire) as accepted:
+                if not accepted:
+                    return
+                found = await authenticate(self.gateway, wire)
+            if found:
+                await self._converse(wire, *found)
+
+    async def _converse(self, wire: Wire, caller: Caller, resumed: Any, objects: list[dict[str, Any]]) -> None:
+        gateway = self.gateway
+        connection = Connection(gateway, wire, caller)
+        earlier = gateway.conversations.get(caller.session)
+        if earlier:
+            earlier.taken()
+        gateway.conversations[caller.session] = connection
+        gateway.count(caller.tenant, 1)
+        log.info("socket_opened", session=caller.session, tenant=caller.tenant.id, client=wire.client)
+        try:
+            connection.outlet.send(authenticated(caller.session))
+            if resumed:
+                connection.outlet.resume(resumed)
+            await connection.answer(connection.prepare(objects))
+            await connection.read()
+        finally:
+            gateway.count(caller.tenant, -1)
+            if gateway.conversations.get(caller.session) is connection:
+                del gateway.conversations[caller.session]
+                await connection.leave()
+            else:
+                connection.outlet.stop()
+            log.info("socket_closed", session=caller.session, code=wire.code)

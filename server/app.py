@@ -1,0 +1,126 @@
+"""Builds the gateway once: config → services → routes → a uvicorn server. Nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+
+from server.api.files import ImageFile
+from server.api.pages import Pages
+from server.api.v1_http import TaskArray
+from server.api.v1_socket import Socket
+from server.api.wire import Protocol
+from server.config import Config
+from server.errors import ApiError, InternalServerError, wire
+from server.gateway import Gateway
+from server.log import log
+
+_LOCAL_PAGES = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
+
+
+def build(gateway: Gateway) -> Starlette:
+    """The ASGI application over a gateway's services."""
+    pages, socket, array = Pages(gateway), Socket(gateway), TaskArray(gateway)
+
+    async def vouch(key: str) -> bool:
+        try:
+            await gateway.tenants.identify(key)
+        except ApiError:
+            return False
+        return True
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
+        await gateway.start()
+        yield {"vouch": vouch}
+        await gateway.stop()
+
+    routes = [
+        Route("/", pages.discovery),
+        Route("/livez", pages.live),
+        Route("/healthz", pages.live),
+        Route("/readyz", pages.ready),
+        Route("/metrics", pages.metrics),
+        Route("/im/{tenant}/{name}", ImageFile(gateway).__call__, methods=["GET", "HEAD"]),
+    ]
+    for path in ("/v1", "/v1/"):
+        routes += [Route(path, array.__call__, methods=["POST"]), WebSocketRoute(path, socket)]
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=gateway.config.origins,
+        allow_origin_regex=_LOCAL_PAGES if gateway.config.loopback else None,
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["*"],
+    )
+    handlers: dict[Any, Any] = {ApiError: _refused, Exception: _broken, 404: _nowhere, 405: _nowhere}
+    app = Starlette(routes=routes, middleware=[cors], exception_handlers=handlers, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _refused(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, ApiError)
+    return Response(orjson.dumps({"error": wire(failure.as_dict())}), failure.status, media_type="application/json")
+
+
+async def _broken(request: Request, failure: Exception) -> Response:
+    incident = uuid4().hex[:12]
+    log.error("request_failed", incident=incident, path=request.url.path, exc_info=failure)
+    return await _refused(request, InternalServerError(f"The server failed, incident {incident}."))
+
+
+async def _nowhere(request: Request, failure: Any) -> Response:
+    sentence = f"{request.method} {request.url.path} is nothing here. GET / lists the doors of this server."
+    body = {"error": {"code": "notFound", "message": sentence}}
+    return Response(orjson.dumps(body), failure.status_code, media_type="application/json")
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which leaves the signals to us: we drain first."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+async def serve_gateway(config: Config, listening: int | None = None) -> None:
+    """Run a gateway until SIGTERM or SIGINT; then drain. A second signal ends it at once.
+
+    `listening` is the descriptor of a socket that listens already.
+    """
+    gateway = Gateway(config)
+    Protocol.large, Protocol.small = config.max_message, config.max_message_unauthenticated
+    options = uvicorn.Config(
+        build(gateway), host=config.host, port=config.port, fd=listening, ws=Protocol, loop="uvloop", http="httptools",
+        ws_max_size=config.max_message, ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=20,
+        lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=5, backlog=4096,
+    )  # fmt: skip
+    server = Server(options)
+    stopping: list[asyncio.Task[None]] = []
+
+    async def stop() -> None:
+        log.info("draining")
+        await gateway.drain()
+        server.should_exit = True
+
+    def signalled() -> None:
+        if stopping:
+            server.force_exit = server.should_exit = True
+        else:
+            stopping.append(asyncio.create_task(stop()))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signalled)
+    await server.serve()

@@ -1,0 +1,102 @@
+"""The task types this server knows, found by walking the folders they lie in."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pydantic
+
+from server.errors import ApiError, InvalidParameter, MissingParameter, UnknownParameter, UnsupportedTaskType
+from server.task import Params, Task, broken_rules, wire_name
+
+_TYPES = {"int": "integer", "float": "number", "bool": "boolean", "string": "string", "list": "array", "dict": "object"}
+
+
+class Catalog:
+    """All task types by each of their names. Raises ValueError at start for a file that breaks the rules."""
+
+    def __init__(self, tasks: Iterable[Task[Any, Any]]) -> None:
+        self.by_name: dict[str, Task[Any, Any]] = {}
+        for task in tasks:
+            for name in (task.task_type, *task.aliases):
+                if name in self.by_name:
+                    raise ValueError(f"two files declare taskType {name!r}")
+                self.by_name[name] = task
+
+    @classmethod
+    def discover(cls, packages: Sequence[str] = ()) -> Catalog:
+        """The catalogue of the folder `tasks` and of further packages."""
+        return cls(task for package in ("tasks", *packages) for task in _declared(package))
+
+    def named(self, task_type: object) -> Task[Any, Any]:
+        """The task of a name. Raises UnsupportedTaskType."""
+        if not isinstance(task_type, str) or task_type not in self.by_name:
+            raise UnsupportedTaskType(
+                f"There is no taskType {task_type!r} here. Known are: {', '.join(sorted(self.by_name))}.",
+                parameter="taskType",
+            )
+        return self.by_name[task_type]
+
+
+def _declared(package: str) -> Iterable[Task[Any, Any]]:
+    folder = importlib.import_module(package)
+    for found in pkgutil.iter_modules(folder.__path__):
+        module = importlib.import_module(f"{package}.{found.name}")
+        tasks = [value for value in vars(module).values() if isinstance(value, Task)]
+        if len(tasks) != 1:
+            raise ValueError(f"{module.__name__} declares {len(tasks)} tasks; a task file declares one")
+        yield tasks[0]
+
+
+def read(task: Task[Any, Any], fields: dict[str, Any], *, strict: bool = False) -> Params | list[ApiError]:
+    """Fields in their wire spelling as the task's params, or every refusal at once.
+
+    With `strict`, a field that the task does not have is refused too.
+    """
+    refusals: list[ApiError] = []
+    if strict:
+        known = {wire_name(name) for name in task.params.model_fields}
+        refusals += [
+            UnknownParameter(f"{task.task_type} has no parameter {name!r}.", parameter=name)
+            for name in fields
+            if name not in known
+        ]
+    try:
+        params = task.params.model_validate(fields, by_alias=True, by_name=False)
+    except pydantic.ValidationError as invalid:
+        return refusals + [_refusal(found) for found in invalid.errors(include_url=False)]
+    refusals += [InvalidParameter(sentence, parameter=parameter) for parameter, sentence in broken_rules(params)]
+    return refusals or params
+
+
+def _refusal(found: Any) -> ApiError:
+    parameter = _path(found["loc"])
+    kind, context = found["type"], found.get("ctx", {})
+    if kind == "missing":
+        return MissingParameter(f"{parameter} is required.", parameter=parameter)
+    sentence = found["msg"].removeprefix("Value error, ").rstrip(".")
+    return InvalidParameter(
+        f"{parameter}: {sentence[:1].lower()}{sentence[1:]}.",
+        parameter=parameter,
+        type=_TYPES.get(kind.removesuffix("_type")),
+        min=context.get("ge", context.get("gt")),
+        max=context.get("le", context.get("lt")),
+        allowedValues=_choices(context.get("expected")),
+    )
+
+
+def _choices(expected: object) -> list[str] | None:
+    if not isinstance(expected, str):
+        return None
+    return [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
+
+
+def _path(place: Sequence[int | str]) -> str:
+    """A place as clients write it: `controlNet[0].guideImage`."""
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text

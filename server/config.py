@@ -1,0 +1,225 @@
+"""Every setting, with its default and its sentence; read from the environment once, then frozen.
+
+A setting is the variable `TASKARRAY_` and the field's name in capitals; `PORT` and `REDIS_URL` are read under
+those names, as hosts set them. Durations are written `250ms`, `30s`, `5m`, `24h`, `30d`; sizes `4KiB`, `64MiB`.
+A variable with our prefix that is no setting is an error: a typo in a limit must not go unnoticed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+PREFIX = "TASKARRAY_"
+_PLAIN = {"port": "PORT", "redis_url": "REDIS_URL"}
+_SECRET = ("api_keys", "redis_url", "blobs")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_BYTES = {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class ConfigError(Exception):
+    """The settings are wrong; the message lists everything that is, one problem a line."""
+
+
+def _quantity(value: object, units: Mapping[str, float], example: str) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    found = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]*)", str(value).strip())
+    unit = found[2] if found else ""
+    factor = 1 if not unit else units.get(unit, units.get(unit.upper()))
+    if not found or factor is None:
+        raise ValueError(f"write it like {example}")
+    return float(found[1]) * factor
+
+
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
+
+
+def _words(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _named_keys(value: object) -> object:
+    """`name:key` pairs; a name may stand twice, so that a key can be replaced without a gap."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.strip().partition(":") for part in value.split(",") if part.strip()]
+    if not all(name and key for name, _, key in pairs):
+        raise ValueError("write it like name:key,other:key2")
+    return tuple((name, key) for name, _, key in pairs)
+
+
+def _rate(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"(\d+)/(s|m|min|h)", value.strip())
+    if not found:
+        raise ValueError("write it like 10/s, 600/min or 1000/h")
+    return int(found[1]) / {"s": 1, "m": 60, "min": 60, "h": 3600}[found[2]]
+
+
+Duration = Annotated[float, BeforeValidator(lambda v: _quantity(v, _SECONDS, "250ms, 30s, 5m, 24h or 30d"))]
+Size = Annotated[int, BeforeValidator(lambda v: int(_quantity(v, _BYTES, "4KiB, 64MiB or 2GiB")))]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
+class Config(BaseModel):
+    """The settings. The description of a field is its line in the docs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Another one needs keys of your own.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str = Field("", description="Address in image URLs; empty takes it from each request.")
+    data: Path = Field(Path(".taskarray"), description="Folder for the embedded Redis and the images.")
+    redis_url: str = Field("", description="Redis to use (redis://, rediss://, unix://); empty starts one.")
+    redis_cluster: bool = Field(False, description="The Redis at REDIS_URL is a Cluster.")
+    prefix: str = Field("taskarray", description="First word of every key in Redis.")
+    shards: int = Field(1, ge=1, le=1024, description="Slots the keys are spread over; for a Redis Cluster.")
+    blobs: str = Field("", description="Where image bytes lie: a folder or s3://…; empty is `images` in data.")
+    api_keys: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_named_keys)] = Field(
+        (), description="Keys besides the stored ones, as name:key pairs with commas between."
+    )
+    workers: int = Field(0, ge=0, le=512, description="Worker processes of `serve`; 0 is one a core.")
+    tasks: Words = Field((), description="Further Python packages with task files, with commas between.")
+
+    image_ttl: Duration = Field(30 * 86400, ge=1, description="An image is kept this long after its last use.")
+    max_side: int = Field(2048, ge=0, description="Images are stored at no more pixels a side; 0 is no cap.")
+    max_pixels: int = Field(10**9, ge=0, description="Pixels an input may have, as its header says; 0: any.")
+    max_decoded: Size = Field(512 * 2**20, ge=0, description="Memory for an input that cannot be streamed.")
+    min_free_disk: Size = Field(2**30, ge=0, description="Below this much free disk uploads are refused.")
+
+    fetch_allow: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(
+        (), description="CIDRs that URL inputs and webhooks may reach besides public addresses."
+    )
+    fetch_max_bytes: Size = Field(64 * 2**20, ge=1, description="Bytes that one URL input may have.")
+    fetch_timeout: Duration = Field(30, gt=0, description="Time that one URL input may take in all.")
+
+    max_message: Size = Field(64 * 2**20, ge=1024, description="Bytes of one message or request body.")
+    max_message_unauthenticated: Size = Field(4096, ge=256, description="The same before authentication.")
+    max_tasks_per_array: int = Field(1000, ge=1, description="Tasks in one array.")
+    max_sockets_per_key: int = Field(2000, ge=1, description="Open sockets of one key on one gateway.")
+    max_unauthenticated_per_ip: int = Field(1000, ge=1, description="Sockets of one address that wait to authenticate.")
+    rate_limit: Annotated[float, BeforeValidator(_rate)] = Field(
+        0, description="Tasks a key may send, like 10/s or 600/min; empty is no limit."
+    )
+    auth_timeout: Duration = Field(10, gt=0, description="A socket must authenticate within this time.")
+    idle_timeout: Duration = Field(
+        120, gt=0, description="A socket silent for this long, with no work open, is closed."
+    )
+    slow_reader_timeout: Duration = Field(20, gt=0, description="A socket that takes nothing for this long is closed.")
+    outbox_bytes: Size = Field(8 * 2**20, ge=1024, description="Bytes that wait in memory for one socket.")
+    session_ttl: Duration = Field(120, gt=0, description="A session waits this long for its client to come back.")
+    result_ttl: Duration = Field(86400, ge=1, description="An answer can be asked for again for this long.")
+    duplicate_task: Literal["attach", "conflict"] = Field(
+        "attach", description="The same task again gets the same answer (attach) or conflictTaskUUID."
+    )
+    eager_ack: Duration = Field(0.25, ge=0, description="An async ack waits this long for the result itself.")
+    poll_hold: Duration = Field(1.5, ge=0, le=10, description="getResponse waits this long for a running task.")
+    sync_wait: Duration = Field(55, gt=0, description="An HTTP request waits this long for its results.")
+
+    lease: Duration = Field(15, gt=0, description="A job whose worker is silent for this long is taken over.")
+    attempts: int = Field(2, ge=1, description="Crashes of its process after which a task is given up.")
+    task_timeout: Duration = Field(0, ge=0, description="Time limit of every task; 0 leaves each its own.")
+    worker_memory: Size = Field(2**30, ge=2**26, description="A task process larger than this is replaced.")
+    drain_timeout: Duration = Field(30, ge=0, description="On SIGTERM, running work gets this long to finish.")
+
+    origins: Words = Field((), description="Browser origins allowed besides the server's own; * is any.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="Log lines; auto is JSON off a terminal.")
+
+    @property
+    def blob_url(self) -> str:
+        """Where the blobs lie, with the default filled in."""
+        return self.blobs or str(self.data / "images")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Config:
+        """The settings in an environment. Raises ConfigError with every problem at once."""
+        problems, values = [], dict[str, Any]()
+        for variable, value in environment.items():
+            name = _field_of(variable)
+            if name in cls.model_fields:
+                values[name] = value
+            elif name.removesuffix("_file") in cls.model_fields and name.endswith("_file"):
+                values[name.removesuffix("_file")] = Path(value).read_text().strip()
+            elif variable.startswith(PREFIX):
+                problems.append(_unknown(variable))
+        values = {name: value for name, value in values.items() if value != ""}
+        try:
+            config = cls(**values)
+        except ValidationError as invalid:
+            problems += [_problem(found) for found in invalid.errors(include_url=False)]
+        else:
+            if not problems:
+                return config
+        raise ConfigError("\n".join(problems))
+
+    def shown(self, environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
+        """Every setting as (variable, effective value with secrets masked, where it comes from)."""
+        rows = list[tuple[str, str, str]]()
+        for name in type(self).model_fields:
+            variable, value = variable_of(name), _spell(getattr(self, name))
+            masked = "***" if name in _SECRET and ("@" in value or name == "api_keys") and value else value
+            rows.append((variable, masked, "environment" if environment.get(variable) else "default"))
+        return rows
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a field."""
+    return _PLAIN.get(name, PREFIX + name.upper())
+
+
+def _field_of(variable: str) -> str:
+    plain = {value: name for name, value in _PLAIN.items()}
+    if variable in plain:
+        return plain[variable]
+    name = variable.removeprefix(PREFIX).lower()
+    return name if variable.startswith(PREFIX) and name not in _PLAIN else ""
+
+
+def _unknown(variable: str) -> str:
+    near = difflib.get_close_matches(variable, [variable_of(name) for name in Config.model_fields], 1)
+    return f"{variable} is not a setting" + (f"; did you mean {near[0]}?" if near else ".")
+
+
+def _problem(found: Any) -> str:
+    name = variable_of(str(found["loc"][0]))
+    return f"{name}={found['input']!r}: {found['msg'].removeprefix('Value error, ')}"
+
+
+def _spell(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(":".join(part) if isinstance(part, tuple) else str(part) for part in value)
+    if isinstance(value, float):
+        return str(int(value)) if value == int(value) else str(value)
+    return str(value)
+
+
+def read_config() -> Config:
+    """The settings of this process."""
+    return Config.read(os.environ)

@@ -1,0 +1,208 @@
+"""The one door: a task object in, a queued job or all its refusals out.
+
+Every face comes through here. Nothing is queued before all of an object's parameters are right; inline images
+become staged blobs first, so that a job is small and its bytes stay out of Redis.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import uuid4
+
+import orjson
+from blake3 import blake3
+
+from server.blobs import Blobs, staged_blob
+from server.catalog import Catalog, read
+from server.errors import ApiError, ConflictTaskUUID, InvalidParameter, MissingParameter
+from server.fetch import decode, kind
+from server.queue import Job, Queue
+from server.task import Params, Task, references, wire_name
+from server.tenants import Tenant, Tenants
+
+UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.I)
+ENVELOPE = ("taskType", "taskUUID", "deliveryMethod", "includeCost", "webhookURL", "strict")
+_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, where the answers go, and the address that image URLs begin with."""
+
+    tenant: Tenant
+    session: str
+    base_url: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """One task object: as the client sent it, and levelled to our names (see `api/v1.py`)."""
+
+    sent: dict[str, Any]
+    fields: dict[str, Any]
+    spelling: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A task whose parameters are right, and the bytes that came with it, by their staged names."""
+
+    request: Request
+    job: Job
+    delivery: Literal["sync", "async"]
+    fingerprint: str
+    payloads: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A task that was not accepted, with every reason."""
+
+    request: Request
+    failures: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A task that will end in exactly one outcome, announced to the caller's session."""
+
+    request: Request
+    uuid: str
+    delivery: Literal["sync", "async"]
+
+
+class Dispatch:
+    """Takes task objects in."""
+
+    def __init__(self, catalog: Catalog, queue: Queue, tenants: Tenants, blobs: Blobs) -> None:
+        self.catalog = catalog
+        self.queue = queue
+        self.tenants = tenants
+        self.blobs = blobs
+
+    def prepare(self, caller: Caller, request: Request) -> Prepared | Refused:
+        """Check one object. Only CPU work: a large one may be checked in a thread."""
+        failures = _envelope_failures(request.fields)
+        try:
+            task = self.catalog.named(request.fields.get("taskType"))
+        except ApiError as unsupported:
+            return refuse(request, [*failures, unsupported])
+        fields = {name: value for name, value in request.fields.items() if name not in ENVELOPE}
+        params = read(task, fields, strict=request.fields.get("strict") is True)
+        if isinstance(params, list) or failures:
+            return refuse(request, failures + (params if isinstance(params, list) else []))
+        try:
+            return _prepared(caller, request, task, params)
+        except ApiError as undecodable:
+            return refuse(request, [undecodable])
+
+    async def submit(self, caller: Caller, prepared: Prepared) -> Accepted | Refused:
+        """Queue a checked task. Once this returns Accepted, an outcome will come."""
+        job, staged = prepared.job, list[str]()
+        try:
+            await self.tenants.spend(caller.tenant, 1)
+            for name, data in prepared.payloads.items():
+                await self.blobs.put(name, data)
+                staged.append(name)
+            answer = await self.queue.submit(
+                job,
+                session=caller.session,
+                sent=_shortened(prepared.request.sent),
+                delivery=prepared.delivery,
+                fingerprint=prepared.fingerprint,
+            )
+            if answer == "conflict":
+                raise ConflictTaskUUID(parameter="taskUUID")
+        except ApiError as refusal:
+            # An unanswered submit may have gone through: its staged bytes are left to the sweeper.
+            if refusal.code != "serviceUnavailable":
+                await self.blobs.delete(*staged)
+            return refuse(prepared.request, [refusal])
+        if answer != "accepted":
+            await self.blobs.delete(*staged)
+        return Accepted(prepared.request, job.uuid, prepared.delivery)
+
+
+def refuse(request: Request, refusals: list[ApiError]) -> Refused:
+    """The refusals of an object, each naming its parameter as the client wrote it."""
+    failures = [refusal.as_dict() for refusal in refusals]
+    for failure in failures:
+        if isinstance(parameter := failure.get("parameter"), str):
+            failure["parameter"] = request.spelling.get(parameter, parameter)
+    return Refused(request, failures)
+
+
+def _envelope_failures(fields: dict[str, Any]) -> list[ApiError]:
+    """What is wrong with the members that every task has."""
+    failures: list[ApiError] = []
+    uuid = fields.get("taskUUID")
+    if uuid is None or uuid == "":
+        failures.append(MissingParameter("taskUUID is required: a fresh random UUID v4.", parameter="taskUUID"))
+    elif not isinstance(uuid, str) or not UUID4.fullmatch(uuid):
+        failures.append(InvalidParameter("taskUUID must be a UUID v4.", parameter="taskUUID", type="string"))
+    allowed = ["sync", "async"]
+    if fields.get("deliveryMethod", "sync") not in allowed:
+        failures.append(
+            InvalidParameter("deliveryMethod is sync or async.", parameter="deliveryMethod", allowedValues=allowed)
+        )
+    for name in ("includeCost", "strict"):
+        if not isinstance(fields.get(name, False), bool):
+            failures.append(InvalidParameter(f"{name} is true or false.", parameter=name, type="boolean"))
+    if "webhookURL" in fields:
+        failures.append(
+            InvalidParameter(
+                "This server does not call back yet. Use deliveryMethod async and getResponse instead.",
+                parameter="webhookURL",
+            )
+        )
+    return failures
+
+
+def _prepared(caller: Caller, request: Request, task: Task[Any, Any], params: Params) -> Prepared:
+    wire = params.model_dump(by_alias=True, exclude_unset=True)
+    hashes, payloads = dict[str, str](), dict[str, bytes]()
+    for name, reference in references(params):
+        member = wire_name(name)
+        form = kind(reference)
+        if form == "uuid":
+            wire[member] = reference.lower()
+        elif form in ("data", "base64"):
+            data = decode(reference, member)
+            staged = staged_blob(caller.tenant.id)
+            payloads[staged], wire[member] = data, f"staged:{staged}"
+            hashes[member] = blake3(data).hexdigest()
+    delivery = request.fields.get("deliveryMethod", "sync")
+    job = Job(
+        tenant=caller.tenant.id,
+        uuid=request.fields["taskUUID"].lower(),
+        task_type=task.task_type,
+        params=wire,
+        uuids=[str(uuid4()) for _ in range(getattr(params, "number_results", 1))],
+        base_url=caller.base_url,
+        staged=list(payloads),
+        spelling=request.spelling,
+        include_cost=request.fields.get("includeCost", False),
+        submitted=time.time(),
+    )
+    fingerprint = _fingerprint({**request.fields, **hashes})
+    return Prepared(request, job, delivery, fingerprint, payloads)
+
+
+def _fingerprint(fields: dict[str, Any]) -> str:
+    """What makes two objects under one taskUUID the same task."""
+    fields = {name: value for name, value in fields.items() if name != "taskUUID"}
+    return blake3(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _shortened(value: Any) -> Any:
+    """A request as it is kept and shown: pixels (long strings without a blank) cut down to what they begin with."""
+    if isinstance(value, str) and len(value) > _SHOWN and " " not in value[:_SHOWN] and "://" not in value[:_SHOWN]:
+        return f"{value[:40]}… ({len(value)} characters)"
+    if isinstance(value, dict):
+        return {name: _shortened(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_shortened(member) for member in value]
+    return value

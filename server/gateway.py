@@ -1,0 +1,156 @@
+"""What one gateway process has: its services, and the conversations that it wakes when a task of theirs ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Protocol
+from uuid import uuid4
+
+import orjson
+from redis.exceptions import RedisError
+
+from server.blobs import Blobs
+from server.catalog import Catalog
+from server.config import Config
+from server.dispatch import Dispatch
+from server.errors import ApiError
+from server.images import Images
+from server.log import log
+from server.queue import Queue
+from server.sessions import Sessions
+from server.store import Store
+from server.tenants import Tenant, Tenants
+
+_SAFETY_SECONDS = 3.0
+"""A wake-up may be lost; whoever still waits looks for itself this often."""
+
+
+class Conversation(Protocol):
+    """Somebody who waits for results of a session."""
+
+    session: str
+
+    def wake(self) -> None:
+        """There may be something new in the outbox."""
+        ...
+
+    def taken(self) -> None:
+        """The session goes on elsewhere."""
+        ...
+
+    async def tend(self, now: float) -> None:
+        """Called every few seconds: keep the session, close what is idle."""
+        ...
+
+    @property
+    def waiting(self) -> bool:
+        """Whether results are still to come."""
+        ...
+
+    async def dismiss(self) -> None:
+        """The gateway stops: say so and close."""
+        ...
+
+
+class Gateway:
+    """The services of a gateway, built once and handed to every face."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.id = uuid4().hex[:12]
+        self.store = Store(config)
+        self.catalog = Catalog.discover(config.tasks)
+        self.queue = Queue(self.store)
+        self.sessions = Sessions(self.store, self.id)
+        self.images = Images(self.store, config.image_ttl)
+        self.tenants = Tenants(self.store, config)
+        self.blobs = Blobs(config.blob_url, min_free=config.min_free_disk)
+        self.dispatch = Dispatch(self.catalog, self.queue, self.tenants, self.blobs)
+        self.conversations: dict[str, Conversation] = {}
+        self.unauthenticated: dict[str, int] = {}
+        self.sockets: dict[str, int] = {}
+        self.stopping = False
+        self._services: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to listen for wake-ups. A Redis that is away is waited for, not failed on."""
+        with suppress(RedisError, OSError):
+            await self.queue.prepare()
+        self._services = [asyncio.create_task(self._listen()), asyncio.create_task(self._tend())]
+
+    async def stop(self) -> None:
+        """Let go of everything."""
+        for service in self._services:
+            service.cancel()
+        await self.store.close()
+
+    async def drain(self) -> None:
+        """Refuse new tasks, wait for running ones, then close every socket so that its client comes back."""
+        self.stopping = True
+        end = time.monotonic() + self.config.drain_timeout
+        while time.monotonic() < end and any(held.waiting for held in self.conversations.values()):
+            await asyncio.sleep(0.05)
+        left = list(self.conversations.values())
+        # In slices: thousands of clients that come back at one moment would stampede.
+        size = max(1, len(left) // 20 + 1)
+        for start in range(0, len(left), size):
+            await asyncio.gather(*(held.dismiss() for held in left[start : start + size]))
+            if start + size < len(left):
+                await asyncio.sleep(min(0.25, len(left) / 4000))
+
+    async def _listen(self) -> None:
+        async for message in self.store.listen(*self.sessions.channels):
+            if message is None:
+                for held in list(self.conversations.values()):
+                    held.wake()
+            elif message.startswith(b"taken:"):
+                _, session, gateway = message.decode().split(":")
+                held = self.conversations.get(session)
+                if held and gateway != self.id:
+                    held.taken()
+            elif held := self.conversations.get(message.decode()):
+                held.wake()
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(min(_SAFETY_SECONDS, self.config.session_ttl / 3, self.config.idle_timeout / 4))
+            for held in list(self.conversations.values()):
+                if held.waiting:
+                    held.wake()
+                with suppress(ApiError):
+                    await held.tend(time.monotonic())
+
+    def count(self, tenant: Tenant, change: int) -> None:
+        """A socket of a tenant was opened (1) or closed (-1)."""
+        left = self.sockets.get(tenant.id, 0) + change
+        if left:
+            self.sockets[tenant.id] = left
+        else:
+            self.sockets.pop(tenant.id, None)
+
+    async def readiness(self) -> dict[str, str]:
+        """Every part that a task needs, and what is wrong with it; empty where it is well."""
+        found = dict.fromkeys(("redis", "workers", "disk", "draining"), "")
+        try:
+            async with asyncio.timeout(2):
+                alive = await self.workers()
+                if not alive:
+                    found["workers"] = "No worker has reported in the last 10 s. Start one with `taskarray worker`."
+        except (RedisError, ApiError, OSError, TimeoutError) as failure:
+            log.warning("readiness_redis", reason=str(failure))
+            found["redis"] = found["workers"] = "Redis does not answer. Check REDIS_URL."
+        free = await asyncio.to_thread(self.blobs.free)
+        if free is not None and free <= 0:
+            found["disk"] = "Less than TASKARRAY_MIN_FREE_DISK is free where the images lie."
+        if self.stopping:
+            found["draining"] = "The gateway is stopping."
+        return found
+
+    async def workers(self) -> dict[str, dict[str, object]]:
+        """The workers that have reported lately, by name."""
+        found = await self.store.guarded("HGETALL", f"{self.config.prefix}:workers")
+        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+        about = {name.decode(): orjson.loads(value) for name, value in pairs}
+        return {name: worker for name, worker in about.items() if time.time() - worker["at"] < 10}

@@ -1,0 +1,37 @@
+"""Structured log lines on stdout: JSON, or coloured text on a terminal. Keys and pixels never stand in them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from server.config import Config
+
+
+def start(config: Config, process: str) -> None:
+    """Set up logging for this process; `process` stands in every line (`gateway`, `worker`, …)."""
+    text = config.log_format == "text" or (config.log_format == "auto" and sys.stdout.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+    ]
+    last: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if text
+        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=shared + last,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[config.log_level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+"""What every module logs with: `log.info("task_finished", task=…)`: fixed snake_case events, values as fields."""

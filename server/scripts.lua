@@ -1,0 +1,202 @@
+-- Every atomic step. All keys of a tenant lie in one slot; KEYS[1] is the first word of their names
+-- ("taskarray:{s0}"), and every other name is made of it, so the steps run unchanged on a Cluster.
+-- Redis 7.0 commands only.
+
+--- common
+local P = KEYS[1]
+local function task_key(tenant, uuid) return P .. ':task:' .. tenant .. ':' .. uuid end
+local function waiters_key(tenant, uuid) return P .. ':waiters:' .. tenant .. ':' .. uuid end
+local function image_key(tenant, uuid) return P .. ':image:' .. tenant .. ':' .. uuid end
+local function session_key(session) return P .. ':session:' .. session end
+local function outbox_key(session) return P .. ':outbox:' .. session end
+local function open_key(session) return P .. ':open:' .. session end
+
+-- A finished task into a session's outbox. Offsets are dense, so that a reader sees a hole.
+-- A session that is gone is not made again: its results wait to be asked for.
+local function append(session, uuid)
+  local gateway = redis.call('HGET', session_key(session), 'gateway')
+  if not gateway then return end
+  local top = redis.call('HINCRBY', session_key(session), 'top', 1)
+  redis.call('XADD', outbox_key(session), top .. '-0', 'task', uuid)
+  redis.call('SREM', open_key(session), uuid)
+  local left = redis.call('PTTL', session_key(session))
+  if left > 0 then redis.call('PEXPIRE', outbox_key(session), left) end
+  redis.call('PUBLISH', P .. ':wake:' .. gateway, session)
+end
+
+-- The record goes at once; the sweeper finds the blob through the expiry set.
+local function forget(tenant, uuid)
+  local record = redis.call('GET', image_key(tenant, uuid))
+  if not record then return 0 end
+  redis.call('ZADD', P .. ':expiry', 0, cjson.decode(record).blob)
+  return redis.call('DEL', image_key(tenant, uuid))
+end
+
+--- submit
+-- The task is known: attach to it, or conflict. Else: remembered, queued and waited for, all or nothing.
+-- tenant, uuid, hash, session, mode, result ttl (s), type as sent, delivery, request, result uuids, job
+local tenant, uuid, hash, session, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local task = task_key(tenant, uuid)
+local known = redis.call('HMGET', task, 'hash', 'state')
+if known[1] then
+  if known[1] ~= hash or mode == 'conflict' then return 'conflict' end
+  if known[2] == 'queued' or known[2] == 'running' then
+    redis.call('SADD', waiters_key(tenant, uuid), session)
+    redis.call('SADD', open_key(session), uuid)
+    return 'attached'
+  end
+  append(session, uuid)
+  return 'replayed'
+end
+local message = redis.call('XADD', P .. ':jobs', '*', 'job', ARGV[11])
+redis.call('HSET', task, 'hash', hash, 'state', 'queued', 'message', message, 'type', ARGV[7],
+  'delivery', ARGV[8], 'request', ARGV[9], 'uuids', ARGV[10])
+redis.call('SADD', waiters_key(tenant, uuid), session)
+redis.call('SADD', open_key(session), uuid)
+redis.call('HINCRBY', P .. ':stats', 'received|' .. cjson.decode(ARGV[11]).task_type, 1)
+redis.call('PUBLISH', P .. ':ready', '1')
+return 'accepted'
+
+--- start
+-- A worker began: the fence, and the state that getResponse shows.
+-- tenant, uuid, message, worker
+local pending = redis.call('XPENDING', P .. ':jobs', 'workers', ARGV[3], ARGV[3], 1)[1]
+if not pending or pending[2] ~= ARGV[4] then return 0 end
+redis.call('HSET', task_key(ARGV[1], ARGV[2]), 'state', 'running')
+return pending[4]
+
+--- renew
+-- Only the owner keeps its claim; a worker that was away too long learns that it lost it.
+-- message, worker
+local pending = redis.call('XPENDING', P .. ':jobs', 'workers', ARGV[1], ARGV[1], 1)[1]
+if not pending or pending[2] ~= ARGV[2] then return 0 end
+redis.call('XCLAIM', P .. ':jobs', 'workers', ARGV[2], 0, ARGV[1], 'JUSTID')
+return 1
+
+--- release
+-- The owner hands its job back unharmed: the next worker that looks for stale jobs takes it.
+-- message, worker, idle (ms)
+local pending = redis.call('XPENDING', P .. ':jobs', 'workers', ARGV[1], ARGV[1], 1)[1]
+if not pending or pending[2] ~= ARGV[2] then return 0 end
+redis.call('XCLAIM', P .. ':jobs', 'workers', ARGV[2], 0, ARGV[1], 'IDLE', ARGV[3], 'RETRYCOUNT', 0, 'JUSTID')
+return 1
+
+--- finish
+-- The outcome, the new images, the outboxes, the counters and the acknowledgement: together or not at all,
+-- and only for the worker that still owns the job. Said again by the same owner it changes nothing.
+-- tenant, uuid, message, worker, state, outcome, result ttl (s), image ttl (s), images to register,
+-- images to forget, task type, code, seconds, now (s), redact
+local tenant, uuid, message, worker = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local task = task_key(tenant, uuid)
+local pending = redis.call('XPENDING', P .. ':jobs', 'workers', message, message, 1)[1]
+if not pending or pending[2] ~= worker then
+  return redis.call('HGET', task, 'by') == worker .. message and 1 or 0
+end
+for _, image in ipairs(cjson.decode(ARGV[9])) do
+  redis.call('SET', image_key(tenant, image.uuid), cjson.encode(image), 'EX', ARGV[8])
+  redis.call('ZADD', P .. ':expiry', ARGV[14] + ARGV[8], image.blob)
+end
+for _, gone in ipairs(cjson.decode(ARGV[10])) do forget(tenant, gone) end
+redis.call('HSET', task, 'state', ARGV[5], 'outcome', ARGV[6], 'by', worker .. message)
+redis.call('HDEL', task, 'progress', 'stage')
+redis.call('EXPIRE', task, ARGV[7])
+for _, session in ipairs(redis.call('SMEMBERS', waiters_key(tenant, uuid))) do append(session, uuid) end
+redis.call('DEL', waiters_key(tenant, uuid))
+redis.call('XACK', P .. ':jobs', 'workers', message)
+redis.call('XDEL', P .. ':jobs', message)
+local stats = P .. ':stats'
+redis.call('HINCRBY', stats, 'finished|' .. ARGV[11] .. '|' .. ARGV[5] .. '|' .. ARGV[12], 1)
+redis.call('HINCRBYFLOAT', stats, 'seconds|' .. ARGV[11], ARGV[13])
+for _, edge in ipairs({0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}) do
+  if tonumber(ARGV[13]) <= edge then
+    redis.call('HINCRBY', stats, 'bucket|' .. ARGV[11] .. '|' .. edge, 1)
+    break
+  end
+end
+return 1
+
+--- use
+-- An image's record; its whole life starts again.
+-- tenant, uuid, image ttl (s), now (s)
+local record = redis.call('GETEX', image_key(ARGV[1], ARGV[2]), 'EX', ARGV[3])
+if record then redis.call('ZADD', P .. ':expiry', ARGV[4] + ARGV[3], cjson.decode(record).blob) end
+return record
+
+--- forget
+-- tenant, uuid
+return forget(ARGV[1], ARGV[2])
+
+--- due
+-- Blobs whose term is over and whose record is gone; one that was used meanwhile gets its new term.
+-- now (s), how many
+local gone = {}
+for _, blob in ipairs(redis.call('ZRANGEBYSCORE', P .. ':expiry', '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])) do
+  local tenant, uuid = string.match(blob, '^images/([^/]+)/[^/]+/([^.]+)')
+  local left = redis.call('TTL', image_key(tenant, uuid))
+  if left < 0 then gone[#gone + 1] = blob
+  else redis.call('ZADD', P .. ':expiry', ARGV[1] + left + 1, blob) end
+end
+return gone
+
+--- open
+-- A new session of a tenant on a gateway.
+-- session, tenant, gateway, ttl (s)
+redis.call('HSET', session_key(ARGV[1]), 'tenant', ARGV[2], 'gateway', ARGV[3], 'top', 0, 'confirmed', 0)
+redis.call('EXPIRE', session_key(ARGV[1]), ARGV[4])
+return 1
+
+--- resume
+-- The session moves to this gateway. Owner first, reading after: else a result falls between.
+-- session, tenant, gateway, ttl (s)
+local meta = redis.call('HMGET', session_key(ARGV[1]), 'tenant', 'gateway', 'confirmed', 'sent')
+if meta[1] ~= ARGV[2] then return false end
+redis.call('HSET', session_key(ARGV[1]), 'gateway', ARGV[3])
+for _, key in ipairs({session_key(ARGV[1]), outbox_key(ARGV[1]), open_key(ARGV[1])}) do
+  redis.call('EXPIRE', key, ARGV[4])
+end
+redis.call('PUBLISH', P .. ':wake:' .. meta[2], 'taken:' .. ARGV[1] .. ':' .. ARGV[3])
+local waiting = {}
+for _, uuid in ipairs(redis.call('SMEMBERS', open_key(ARGV[1]))) do
+  local about = redis.call('HMGET', task_key(ARGV[2], uuid), 'request', 'delivery')
+  if about[2] == 'async' then waiting[#waiting + 1] = about[1] end
+end
+return {meta[3], meta[4] or meta[3], waiting}
+
+--- read
+-- What lies in a session's outbox after an offset, with the outcomes.
+-- session, tenant, after, how many
+local found = {}
+for _, entry in ipairs(redis.call('XRANGE', outbox_key(ARGV[1]), '(' .. ARGV[3] .. '-0', '+', 'COUNT', ARGV[4])) do
+  local offset = string.match(entry[1], '^%d+')
+  local about = redis.call('HMGET', task_key(ARGV[2], entry[2][2]), 'request', 'outcome', 'delivery')
+  found[#found + 1] = {tonumber(offset), entry[2][2], about[1], about[2], about[3]}
+end
+return found
+
+--- touch
+-- A session is still connected, and this far its client surely has what was sent.
+-- session, gateway, ttl (s), confirmed, sent
+if redis.call('HGET', session_key(ARGV[1]), 'gateway') ~= ARGV[2] then return 0 end
+redis.call('HSET', session_key(ARGV[1]), 'confirmed', ARGV[4], 'sent', ARGV[5])
+redis.call('XTRIM', outbox_key(ARGV[1]), 'MINID', ARGV[4] .. '-1')
+for _, key in ipairs({session_key(ARGV[1]), outbox_key(ARGV[1]), open_key(ARGV[1])}) do
+  redis.call('EXPIRE', key, ARGV[3])
+end
+return 1
+
+--- close
+-- A session that nobody can resume: what it waited for is asked for in other ways.
+-- session
+redis.call('DEL', session_key(ARGV[1]), outbox_key(ARGV[1]), open_key(ARGV[1]))
+return 1
+
+--- spend
+-- The generic cell rate algorithm: 0 when `n` tasks may pass, else the seconds to wait.
+-- tenant, n, tasks a second, burst, now (s)
+local key = P .. ':rate:' .. ARGV[1]
+local n, rate, burst, now = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local free = math.max(tonumber(redis.call('GET', key) or 0), now)
+local after = free + n / rate
+if after - now > burst / rate then return tostring(after - now - burst / rate) end
+redis.call('SET', key, string.format('%.6f', after), 'EX', math.ceil(after - now) + 1)
+return '0'

@@ -1,0 +1,235 @@
+"""`taskarray serve`: everything on one machine. It starts the parts as processes, starts again what dies, and ends
+them in order: first the gateway drains, then the workers, at last Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from server.config import Config, ConfigError, variable_of
+from server.embedded import Embedded
+from server.log import log
+from server.tenants import new_key
+from server.worker import worker_name
+
+_BACKOFF_SECONDS = 5.0
+_STEADY_SECONDS = 10.0
+_WATCH_SECONDS = 0.5
+_READY_SECONDS = 60.0
+
+
+@dataclass
+class Part:
+    """One process of the server: how it is started, and what runs now."""
+
+    command: list[str]
+    environment: dict[str, str]
+    keep: tuple[int, ...] = ()
+    worker: bool = False
+    name: str = ""
+    process: asyncio.subprocess.Process | None = None
+    pause: float = 0.0
+    stopping: bool = False
+    keeper: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    async def keep_running(self) -> None:
+        """Start the process and start it again whenever it ends; the longer the pause, the sooner it died."""
+        while not self.stopping:
+            started = time.monotonic()
+            self.process = await self._start()
+            code = await self.process.wait()
+            if self.stopping:
+                return
+            log.warning("process_ended", part=self.command[0], code=code, pid=self.process.pid)
+            self.pause = 0.0 if time.monotonic() - started > _STEADY_SECONDS else min(_BACKOFF_SECONDS, self.pause + 0.5)
+            await asyncio.sleep(self.pause)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        extra = list[str]()
+        if self.worker:
+            # A worker that died leaves its jobs to its successor, who need not wait for the lease.
+            dead, self.name = self.name, worker_name()
+            extra = ["--name", self.name] + (["--inherit", dead] if dead else [])
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "server", *self.command, *extra, "--parent", str(os.getpid()),
+            env=os.environ | self.environment, pass_fds=self.keep, stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+
+    async def stop(self, seconds: float) -> None:
+        """Ask the process to end, and end it when it takes too long."""
+        self.stopping = True
+        process = self.process
+        if process and process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), seconds)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        if self.keeper:
+            self.keeper.cancel()
+
+
+class Supervisor:
+    """All parts of a server on one machine."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.embedded = None if config.redis_url else Embedded(config.data / "redis")
+        self.key = ""
+        self._parts: list[Part] = []
+        self._hurry = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        stop = asyncio.Event()
+
+        def signalled() -> None:
+            if stop.is_set():
+                self._hurry.set()
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, signalled)
+        listening = _listen(self.config)
+        try:
+            environment = self._environment()
+            self._parts = self._planned(environment, listening)
+            for part in self._parts:
+                part.keeper = asyncio.create_task(part.keep_running())
+            watching = asyncio.create_task(self._watch_redis())
+            greeting = asyncio.create_task(self._greet(listening.getsockname()[1]))
+            await stop.wait()
+            greeting.cancel()
+            watching.cancel()
+            await self._stop()
+        finally:
+            listening.close()
+            if self.embedded:
+                self.embedded.stop()
+
+    def _environment(self) -> dict[str, str]:
+        """What the parts are told beyond our own settings: the Redis we started and the key we made."""
+        config, found = self.config, {variable_of("data"): str(self.config.data.resolve())}
+        if self.embedded:
+            found[variable_of("redis_url")] = self.embedded.start()
+            (config.data / "redis" / "url").write_text(self.embedded.url)
+        keys = list(config.api_keys)
+        if not keys and config.loopback:
+            self.key = _local_key(config.data / "local.key")
+            keys = [("local", self.key)]
+        found[variable_of("api_keys")] = ",".join(f"{name}:{key}" for name, key in keys)
+        return found
+
+    def _planned(self, environment: dict[str, str], listening: socket.socket) -> list[Part]:
+        workers = self.config.workers or os.cpu_count() or 1
+        gateway = Part(["gateway", "--fd", str(listening.fileno())], environment, (listening.fileno(),))
+        working = [Part(["worker"], environment, worker=True) for _ in range(workers)]
+        return [gateway, *working, Part(["sweep"], environment)]
+
+    async def _watch_redis(self) -> None:
+        while self.embedded:
+            await asyncio.sleep(_WATCH_SECONDS)
+            if not self.embedded.alive:
+                log.warning("process_ended", part="redis")
+                self.embedded.start()
+
+    async def _stop(self) -> None:
+        gateway, *others = self._parts
+        limit = self.config.drain_timeout + 10
+        stopping = asyncio.create_task(self._stop_in_order(gateway, others, limit))
+        hurried = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait({stopping, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            stopping.cancel()
+            await asyncio.gather(*(part.stop(0.1) for part in self._parts))
+        hurried.cancel()
+
+    async def _stop_in_order(self, gateway: Part, others: list[Part], limit: float) -> None:
+        await gateway.stop(limit)
+        await asyncio.gather(*(part.stop(limit) for part in others))
+
+    async def _greet(self, port: int) -> None:
+        host = "127.0.0.1" if self.config.host in ("0.0.0.0", "::", "localhost") else self.config.host
+        host = f"[{host}]" if ":" in host else host
+        ready = await asyncio.to_thread(_wait_ready, f"http://{host}:{port}/readyz")
+        if not ready:
+            log.warning("not_ready_yet", see=f"http://{host}:{port}/readyz")
+        key = self.key or "YOUR_API_KEY"
+        sys.stdout.write(GREETING.format(host=host, port=port, key=key, data=self.config.data))
+        sys.stdout.flush()
+
+
+GREETING = """
+taskarray is ready at http://{host}:{port}   (data in {data}, Ctrl-C stops it)
+API key: {key}
+
+  curl http://{host}:{port}/v1 -H 'Authorization: Bearer {key}' -d '[{{"taskType": "imageUpload", \
+"taskUUID": "50836053-a0ee-4cf5-b9d6-ae7c5d140ada", "image": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="}}]'
+
+  Python       Runware(api_key="{key}", url="ws://{host}:{port}/v1")            # pip install runware
+  Python       Runware(api_key="{key}", ws_base_url="ws://{host}:{port}/v1")    # pip install runware-sdk
+  JavaScript   await Runware.initialize({{apiKey: "{key}", url: "ws://{host}:{port}/v1"}})   // npm i @runware/sdk-js
+
+"""
+
+
+def check(config: Config) -> None:
+    """Refuse what would be unsafe. Raises ConfigError with the setting to change."""
+    if not config.loopback and not config.api_keys and not config.redis_url:
+        raise ConfigError(
+            f"TASKARRAY_HOST={config.host} can be reached from other machines, and there are no keys. "
+            "Set TASKARRAY_API_KEYS=name:key (make a key with `openssl rand -hex 32`), "
+            "or leave TASKARRAY_HOST at 127.0.0.1."
+        )
+
+
+def _listen(config: Config) -> socket.socket:
+    """The listening socket. It is ours, so that a gateway that is started again misses no connection."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((config.host, config.port))
+    except OSError as taken:
+        raise ConfigError(
+            f"{config.host}:{config.port} cannot be listened on ({taken.strerror}). Choose another with PORT."
+        ) from None
+    listening.listen(4096)
+    listening.set_inheritable(True)
+    return listening
+
+
+def _local_key(path: Path) -> str:
+    """The key of this machine's user, made at the first start and the same ever after."""
+    if path.exists():
+        return path.read_text().strip()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    key = new_key()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key + "\n")
+    return key
+
+
+def _wait_ready(url: str) -> bool:
+    end = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < end:
+        with suppress(OSError, urllib.error.URLError), urllib.request.urlopen(url, timeout=2) as answer:
+            return answer.status == 200
+        time.sleep(0.1)
+    return False
+
+

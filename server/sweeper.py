@@ -1,0 +1,96 @@
+"""The timers: expired images, forgotten blobs, workers that are no more.
+
+Any number of sweepers may run: every step checks again, in Redis, that it is still due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+
+import orjson
+from redis.exceptions import RedisError
+
+from server.blobs import Blobs
+from server.config import Config
+from server.errors import ApiError
+from server.images import Images
+from server.log import log
+from server.queue import GROUP, Queue
+from server.store import Store
+
+_SWEEP_SECONDS = 1.0
+_HEAL_SECONDS = 3600.0
+_GRACE_SECONDS = 3600.0
+"""A blob without a record may belong to a task that is just finishing; after this long it does not."""
+_DEAD_SECONDS = 60.0
+
+
+class Sweeper:
+    """One sweeping process."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.store = Store(config)
+        self.queue = Queue(self.store)
+        self.images = Images(self.store, config.image_ttl)
+        self.blobs = Blobs(config.blob_url)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sweep until told to stop."""
+        heal_at = time.monotonic() + _SWEEP_SECONDS
+        while not stop.is_set():
+            try:
+                await self.expire()
+                if time.monotonic() >= heal_at:
+                    await self.heal()
+                    await self.bury()
+                    heal_at = time.monotonic() + _HEAL_SECONDS
+            except (ApiError, RedisError, OSError) as failure:
+                log.warning("sweep_failed", reason=str(failure))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _SWEEP_SECONDS)
+        await self.store.close()
+
+    async def expire(self) -> int:
+        """Delete the blobs of images whose term is over; how many. The record went first, by its own TTL."""
+        count = 0
+        async for base, blob in self.images.due():
+            await self.blobs.delete(blob)
+            await self.images.gone(base, blob)
+            count += 1
+        if count:
+            log.info("images_expired", count=count)
+        return count
+
+    async def heal(self, grace: float = _GRACE_SECONDS) -> int:
+        """Delete blobs that no record knows, and staged bytes and scratch files whose task is long over."""
+        count, now = 0, time.time()
+        async for blob in self.blobs.listed("images", now - grace):
+            if not await self.images.holds(blob):
+                await self.blobs.delete(blob)
+                count += 1
+        for prefix in ("staged", "scratch"):
+            async for blob in self.blobs.listed(prefix, now - self.config.result_ttl - grace):
+                await self.blobs.delete(blob)
+                count += 1
+        if count:
+            log.info("blobs_without_record_deleted", count=count)
+        return count
+
+    async def bury(self) -> None:
+        """Take workers that have been silent for long off the lists, once nothing of theirs is left to do."""
+        workers = f"{self.config.prefix}:workers"
+        known = await self.store.redis.hgetall(workers)
+        silent = [name for name, about in known.items() if time.time() - orjson.loads(about)["at"] > _DEAD_SECONDS]
+        if silent:
+            await self.store.redis.hdel(workers, *silent)
+        for base in self.store.bases:
+            for consumer in await self.store.redis.xinfo_consumers(f"{base}:jobs", GROUP):
+                if (
+                    consumer["pending"] == 0
+                    and consumer["idle"] > _DEAD_SECONDS * 1000
+                    and consumer["name"] not in known
+                ):
+                    await self.store.redis.xgroup_delconsumer(f"{base}:jobs", GROUP, consumer["name"])

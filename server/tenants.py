@@ -1,0 +1,103 @@
+"""API keys and the tenants behind them. A key is shown once and stored as its SHA-256.
+
+A tenant is a name: two keys of one name see the same images and tasks, so that a key can be replaced without a
+gap. Keys are 256 random bits, so a fast hash is enough, and a slow one would be a lever to stall the server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from server.config import Config
+from server.errors import InvalidApiKey, RateLimitExceeded
+from server.store import Store
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """Who a key belongs to. `id` stands in key names and image URLs and tells nothing of the key."""
+
+    id: str
+    name: str
+
+
+def tenant_named(name: str) -> Tenant:
+    """The tenant of a name."""
+    return Tenant(hashlib.sha256(f"tenant:{name}".encode()).hexdigest()[:12], name)
+
+
+def new_key() -> str:
+    """A fresh API key."""
+    return "ta_" + secrets.token_urlsafe(32)
+
+
+def hashed(key: str) -> str:
+    """What is stored of a key."""
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+class Tenants:
+    """The keys of this server, configured and stored."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self.store = store
+        self.rate = config.rate_limit
+        self._configured: Mapping[str, Tenant] = {hashed(key): tenant_named(name) for name, key in config.api_keys}
+        self._stored = f"{config.prefix}:keys"
+
+    async def identify(self, key: object) -> Tenant:
+        """The tenant of a key. Raises InvalidApiKey, or ServiceUnavailable when Redis does not answer."""
+        if not isinstance(key, str) or not key:
+            raise InvalidApiKey("Send an API key as `apiKey` of the authentication task.", parameter="apiKey")
+        digest = hashed(key)
+        if found := self._configured.get(digest):
+            return found
+        entry = await self.store.guarded("HGET", self._stored, digest)
+        if entry is None or orjson.loads(entry).get("revoked"):
+            raise InvalidApiKey(parameter="apiKey")
+        return tenant_named(orjson.loads(entry)["name"])
+
+    async def spend(self, tenant: Tenant, tasks: int) -> None:
+        """Take `tasks` from the tenant's rate. Raises RateLimitExceeded with the seconds to wait."""
+        if not self.rate:
+            return
+        burst = max(1.0, self.rate, float(tasks))
+        wait = float(
+            await self.store.run("spend", self.store.home(tenant.id), tenant.id, tasks, self.rate, burst, time.time())
+        )
+        if wait > 0:
+            raise RateLimitExceeded(f"Too many tasks for now. Send this one again in {wait:.1f} s.", retryAfter=wait)
+
+    async def create(self, name: str) -> str:
+        """A new key of a tenant, stored as its hash; the key is in nobody's hands but the caller's."""
+        key = new_key()
+        entry = {"name": name, "hint": key[-4:], "created": time.time()}
+        await self.store.guarded("HSET", self._stored, hashed(key), orjson.dumps(entry))
+        return key
+
+    async def listed(self) -> list[dict[str, Any]]:
+        """The stored keys, oldest first: name, the key's last four characters, times."""
+        found = await self.store.guarded("HGETALL", self._stored)
+        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+        entries = [orjson.loads(entry) | {"id": digest.decode()[:8]} for digest, entry in pairs]
+        return sorted(entries, key=lambda entry: entry["created"])
+
+    async def revoke(self, which: str) -> int:
+        """Revoke the stored keys with that name or id; how many there were."""
+        found = await self.store.guarded("HGETALL", self._stored)
+        pairs = list(found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True))
+        count = 0
+        for digest, raw in pairs:
+            entry = orjson.loads(raw)
+            if which in (entry["name"], digest.decode()[:8]) and not entry.get("revoked"):
+                entry["revoked"] = time.time()
+                await self.store.guarded("HSET", self._stored, digest, orjson.dumps(entry))
+                count += 1
+        return count

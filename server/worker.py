@@ -1,0 +1,185 @@
+"""A worker: claims jobs, keeps their leases, and hands each to `handling`.
+
+It claims when its task process is free, and ahead of that only while inputs are on their way from slow URLs, so a
+job never waits behind another one here while some other worker is idle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from contextlib import suppress
+from uuid import uuid4
+
+import orjson
+from redis.exceptions import RedisError, ResponseError
+
+from server.blobs import Blobs
+from server.catalog import Catalog
+from server.config import Config
+from server.errors import ApiError
+from server.fetch import Fetcher
+from server.handling import Handling, Phase
+from server.images import Images
+from server.inputs import Inputs
+from server.log import log
+from server.queue import Claim, Queue
+from server.runner import Runner
+from server.store import Store
+
+_AHEAD = 8
+_HEARTBEAT_SECONDS = 2
+_RETRY_SECONDS = 0.5
+
+
+def worker_name() -> str:
+    """A name that no other worker has or had: a lease is a name's."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
+
+
+class Worker:
+    """One worker process: this, and its task process."""
+
+    def __init__(self, config: Config, *, name: str = "", inherit: str = "") -> None:
+        self.config = config
+        self.name = name or worker_name()
+        self.store = Store(config)
+        self.queue = Queue(self.store)
+        self.runner = Runner(config)
+        blobs = Blobs(config.blob_url, min_free=config.min_free_disk)
+        fetcher = Fetcher(config.fetch_allow, config.fetch_max_bytes, config.fetch_timeout)
+        self.inputs = Inputs(config, Images(self.store, config.image_ttl), blobs, fetcher)
+        catalog = Catalog.discover(config.tasks)
+        self.handling = Handling(config, self.queue, blobs, catalog, self.inputs, self.runner)
+        self._inherit = inherit
+        self._reclaim_at = 0.0
+        self._turn = 0
+        self._changed = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._claims: dict[Claim, asyncio.Task[None]] = {}
+        self._phases: dict[Claim, Phase] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop, then let what runs finish for the drain time and hand back the rest."""
+        await self._prepare()
+        await self.runner.warm()
+        services = [asyncio.create_task(service()) for service in (self._heartbeat, self._renew, self._listen)]
+        claiming = asyncio.create_task(self._claim_forever())
+        log.info("worker_started", worker=self.name)
+        await stop.wait()
+        await self._drain(claiming)
+        for service in services:
+            service.cancel()
+        with suppress(RedisError):
+            await self.store.call("HDEL", f"{self.config.prefix}:workers", self.name)
+        await self.runner.end()
+        await self.inputs.close()
+        await self.store.close()
+
+    async def _drain(self, claiming: asyncio.Task[None]) -> None:
+        claiming.cancel()
+        if self._claims:
+            await asyncio.wait(self._claims.values(), timeout=self.config.drain_timeout)
+        for claim, task in list(self._claims.items()):
+            task.cancel()
+            with suppress(ApiError):
+                await self.queue.release(claim)
+
+    async def _prepare(self) -> None:
+        while True:
+            try:
+                return await self.queue.prepare()
+            except RedisError:
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _claim_forever(self) -> None:
+        while True:
+            self._changed.clear()
+            if len(self._claims) >= _AHEAD or "running" in self._phases.values():
+                await self._changed.wait()
+                continue
+            try:
+                claim = await self._next()
+            except ResponseError as failure:
+                log.warning("stream_missing", reason=str(failure))
+                await asyncio.sleep(_RETRY_SECONDS)
+                await self._prepare()
+            except (RedisError, ApiError, OSError) as failure:
+                log.warning("redis_unreachable", reason=str(failure))
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                if claim:
+                    self._take(claim)
+
+    async def _next(self) -> Claim | None:
+        """The next job: one left by a dead predecessor, else a stale one, else a fresh one."""
+        self._turn += 1
+        turn = self._turn % len(self.store.bases)
+        bases = self.store.bases[turn:] + self.store.bases[:turn]
+        for base in bases if self._inherit else ():
+            if claim := await self.queue.inherited(base, self.name, self._inherit):
+                return claim
+        self._inherit = ""
+        if time.monotonic() >= self._reclaim_at:
+            for base in bases:
+                if claim := await self.queue.stale(base, self.name):
+                    return claim
+            self._reclaim_at = time.monotonic() + self.config.lease / 3
+        return await self._fresh(bases, min(1.0, self.config.lease / 3))
+
+    async def _fresh(self, bases: list[str], wait: float) -> Claim | None:
+        if len(bases) == 1:
+            return await self.queue.fresh(bases[0], self.name, wait)
+        # One blocking read serves one slot of a Cluster: look at all, then wait for word of any.
+        self._ready.clear()
+        for base in bases:
+            if claim := await self.queue.fresh(base, self.name, 0):
+                return claim
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ready.wait(), wait)
+        return None
+
+    def _take(self, claim: Claim) -> None:
+        self._phases[claim] = "running"
+
+        def entered(phase: Phase) -> None:
+            self._phases[claim] = phase
+            self._changed.set()
+
+        def done(ended: asyncio.Task[None]) -> None:
+            del self._claims[claim], self._phases[claim]
+            self._changed.set()
+            if not ended.cancelled() and (failure := ended.exception()):
+                log.error("job_handling_failed", task=claim.job.uuid, exc_info=failure)
+
+        self._claims[claim] = asyncio.create_task(self.handling.handle(claim, entered))
+        self._claims[claim].add_done_callback(done)
+
+    async def _renew(self) -> None:
+        """Keep the leases; let go of what another worker has taken over meanwhile."""
+        while True:
+            await asyncio.sleep(self.config.lease / 3)
+            for claim, task in list(self._claims.items()):
+                with suppress(ApiError):
+                    if not await self.queue.renew(claim) and self._phases.get(claim) != "finishing":
+                        log.warning("claim_lost", task=claim.job.uuid, worker=self.name)
+                        task.cancel()
+
+    async def _heartbeat(self) -> None:
+        """Say that this worker lives, and what it does: readiness and the board go by it."""
+        while True:
+            jobs = [claim.job for claim in self._claims]
+            about = {
+                "at": time.time(),
+                "pid": os.getpid(),
+                "tasks": [{"taskUUID": job.uuid, "taskType": job.task_type} for job in jobs],
+            }
+            with suppress(RedisError):
+                await self.store.call("HSET", f"{self.config.prefix}:workers", self.name, orjson.dumps(about))
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+
+    async def _listen(self) -> None:
+        async for _ in self.store.listen(*(f"{base}:ready" for base in self.store.bases)):
+            self._ready.set()
