@@ -16,7 +16,12 @@ import typer
 from server.config import Config, ConfigError, read_config
 from server.embedded import Embedded, EmbeddedError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="A server for arrays of image tasks.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A server for arrays of image tasks.",
+)
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 config = typer.Typer(no_args_is_help=True, help="The settings.")
 app.add_typer(keys, name="keys")
@@ -46,7 +51,9 @@ def _begin(process: str, parent: int) -> Config:
     if parent:
         lifeline.die_with_parent(parent)
     if not settings.redis_url:
-        _fail(f"`taskarray {process}` needs REDIS_URL, the Redis that all parts share. `taskarray serve` starts its own.")
+        _fail(
+            f"`taskarray {process}` needs REDIS_URL, the Redis that all parts share. `taskarray serve` starts its own."
+        )
     return settings
 
 

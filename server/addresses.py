@@ -24,11 +24,13 @@ Network = IPv4Network | IPv6Network
 Resolver = Callable[[str], Awaitable[Sequence[str]]]
 """Gives every address of a host name. Raises OSError when there is none."""
 
+_ALLOW = "the operator can allow its network, on every port, in TASKARRAY_FETCH_ALLOW"
 _LOOK_UP_SECONDS = 2
 _CONNECT_SECONDS = 3
 _ATTEMPTS = 3
 _MAX_URL = 8192
 _KEPT_IN_URLS = "/%:@!$&'()*+,;=~-._?[]|"
+_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
 _REMAPPED = frozenset("ßς\u200c\u200d")
 """Letters that IDNA 2003, which Python has, turns into others: the URL would lead to another domain."""
 
@@ -107,7 +109,7 @@ def _plain_host(host: str, in_brackets: bool) -> str:
     if _REMAPPED & set(host):
         raise ValueError(host)
     plain = host if host.isascii() else host.encode("idna").decode()
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,255}", plain):
+    if len(plain) > 255 or not _NAME.fullmatch(plain):
         raise ValueError(host)
     return plain
 
@@ -204,10 +206,10 @@ class Guard(httpcore2.AsyncNetworkBackend):
         if any(connected in network for network in self._allow):
             return str(connected)
         if not is_public(address):
-            raise Refused(f"{host} is not, or not only, a public address")
+            raise Refused(f"{host} is not, or not only, a public address; {_ALLOW}")
         if port not in self._ports:
             ports = " and ".join(map(str, self._ports))
-            raise Refused(f"public servers are reached on the ports {ports} only, not on {port}")
+            raise Refused(f"public servers are reached on the ports {ports} only, not on {port}; {_ALLOW}")
         return str(address)
 
 

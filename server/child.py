@@ -19,9 +19,10 @@ from uuid import uuid4
 import orjson
 
 from server.catalog import Catalog, read
-from server.lifeline import die_with_parent
+from server.config import read_config
 from server.errors import ApiError, InternalServerError
-from server.log import log
+from server.lifeline import die_with_parent
+from server.log import log, start
 from server.task import Limits, NewImage, Result, Stored
 
 _HEAD = struct.Struct(">I")
@@ -127,6 +128,7 @@ def _resident() -> int:
 def main(descriptor: int, parent: int) -> None:
     """Serve the worker on an inherited socket until it is gone."""
     die_with_parent(parent)
+    start(read_config(), "task")
     wire = Wire(socket.socket(fileno=descriptor))
     hello = wire.receive()
     if hello is None:

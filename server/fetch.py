@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -130,10 +131,7 @@ class Fetcher:
             async with asyncio.timeout(self._seconds):
                 await self._follow(url, into)
         except Refused as refused:
-            raise InvalidImageURL(
-                f"The URL was not fetched: {refused}. Use a public http or https URL, or ask the operator "
-                "to allow the network of its server in TASKARRAY_FETCH_ALLOW."
-            ) from None
+            raise InvalidImageURL(f"The URL was not fetched: {refused}. Send a public URL.") from None
         except Unresolved as unresolved:
             raise DownloadFailed(f"The URL was not fetched: {unresolved}. Check the host name.") from None
         except (TimeoutError, httpcore2.TimeoutException):
@@ -141,7 +139,7 @@ class Fetcher:
                 f"The URL was not fetched: its server did not send all of it within {self._seconds:g} seconds, "
                 f"or nothing within {self._first_byte_seconds:g}. Try again, or upload the image."
             ) from None
-        except (httpcore2.NetworkError, httpcore2.ProtocolError):
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError):
             raise DownloadFailed(
                 "The URL was not fetched: the connection to its server failed or ended before the whole "
                 "image had come. Try again, or upload the image."

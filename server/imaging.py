@@ -10,11 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from server import containers, pixels
-from server.containers import Damaged, Facts, Unread
+from server.containers import Copy, Damaged, Data, Facts, Unread
 from server.errors import InvalidParameter, UnsupportedImageFormat, ValueTooLarge
 from server.task import Limits, NewImage
-
-_STORED = {"JPG": "JPG", "WEBP": "WEBP"}
 
 
 def fitted(width: int, height: int, max_side: int) -> tuple[int, int]:
@@ -35,13 +33,10 @@ def admit(source: Path, scratch: Callable[[str], Path], limits: Limits, *, param
         with containers.mapped(source) as data:
             facts = containers.read(data)
             size = _size_within(facts, limits, parameter)
-            stored = _STORED.get(facts.format, "PNG")
-            path = source
-            if _as_it_came(facts, size) and facts.copy:
-                if not facts.copy.is_all_of(data):
-                    path = scratch(f".{stored.lower()}")
-                    facts.copy.write(data, path)
-                pixels.check(path, facts)
+            stored = facts.format if facts.format in ("JPG", "WEBP") else "PNG"
+            copy = _untouched(facts, size)
+            if copy:
+                path = _kept(source, data, facts, copy, scratch)
                 return NewImage(path, stored, *size)
         path = scratch(f".{stored.lower()}")
         pixels.convert(source, facts, size, path)
@@ -53,10 +48,22 @@ def admit(source: Path, scratch: Callable[[str], Path], limits: Limits, *, param
         raise UnsupportedImageFormat(sentence, parameter=parameter) from error
 
 
-def _as_it_came(facts: Facts, size: tuple[int, int]) -> bool:
-    """Whether the pixels can stay as they are: upright, within the cap, not CMYK."""
+def _untouched(facts: Facts, size: tuple[int, int]) -> Copy | None:
+    """The copy with the pixels as they are, if they can be stored so: upright, within the cap, not CMYK."""
     upright = facts.orientation == 1 and size == (facts.width, facts.height)
-    return upright and not (facts.format == "JPG" and facts.components == 4)
+    return facts.copy if upright and not (facts.format == "JPG" and facts.components == 4) else None
+
+
+def _kept(source: Path, data: Data, facts: Facts, copy: Copy, scratch: Callable[[str], Path]) -> Path:
+    """Where the copy lies, proven to decode: `source` itself when nothing has to go."""
+    if copy.is_all_of(data):
+        pixels.check(source, data, facts)
+        return source
+    path = scratch(f".{facts.format.lower()}")
+    copy.write(data, path)
+    with containers.mapped(path) as written:
+        pixels.check(path, written, facts)
+    return path
 
 
 def _size_within(facts: Facts, limits: Limits, parameter: str) -> tuple[int, int]:

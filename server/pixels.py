@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.containers import Damaged, Data, Facts, check_rows, mapped
+from server.containers import Damaged, Data, Facts, check_rows
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 JPEG_QUALITY = 90
 WEBP_QUALITY = 90
 PNG_LEVEL = 3
+
+_NOTHING, _FILTER_UP = 0, 0x20
+"""Flags of libvips: keep no metadata; predict each row of a PNG from the one above."""
 
 _DAMAGED = "its pixels are damaged"
 _HARMLESS = ("Invalid SOS parameters", "extraneous bytes before marker", "Unknown Adobe color", "JFIF")
@@ -47,18 +50,16 @@ def _pillow() -> Any:
     return Image
 
 
-def check(path: Path, facts: Facts) -> None:
-    """Prove that a JPEG, PNG or WebP file decodes, at the least cost for its kind."""
+def check(path: Path, data: Data, facts: Facts) -> None:
+    """Prove that a JPEG, PNG or WebP file, whose bytes are `data`, decodes, at the least cost for its kind."""
     if facts.multiscan or facts.format == "WEBP":
         small = min(facts.width, facts.height) < 64
         smaller = {"JPG": {"shrink": 8}, "WEBP": {"scale": 1 / 8}}.get(facts.format, {})
         _in_stripes(facts, lambda fail_on: _opened(path, facts, fail_on, {} if small else smaller).avg())
-        return
-    with mapped(path) as data:
-        if facts.format == "PNG":
-            check_rows(data, facts)
-        else:
-            _check_baseline(data)
+    elif facts.format == "PNG":
+        check_rows(data, facts)
+    else:
+        _check_baseline(data)
 
 
 def convert(source: Path, facts: Facts, size: tuple[int, int], target: Path) -> None:
@@ -194,9 +195,9 @@ def _save(image: VipsImage, facts: Facts, target: Path) -> None:
     path = str(target)
     if facts.format == "JPG":
         subsampling = "on" if facts.subsampled else "off"
-        image.jpegsave(path, Q=JPEG_QUALITY, subsample_mode=subsampling, keep="none")
+        image.jpegsave(path, Q=JPEG_QUALITY, subsample_mode=subsampling, keep=_NOTHING)
     elif facts.format == "WEBP":
         effort = 0 if facts.lossless else 2
-        image.webpsave(path, Q=WEBP_QUALITY, lossless=facts.lossless, effort=effort, keep="none")
+        image.webpsave(path, Q=WEBP_QUALITY, lossless=facts.lossless, effort=effort, keep=_NOTHING)
     else:
-        image.pngsave(path, compression=PNG_LEVEL, filter="up", keep="none")
+        image.pngsave(path, compression=PNG_LEVEL, filter=_FILTER_UP, keep=_NOTHING)

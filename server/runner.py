@@ -77,10 +77,13 @@ class Runner:
             return answer
 
     async def warm(self) -> None:
-        """Start the process before its first task."""
+        """Start the process before its first task. Raises Crashed when it cannot start."""
         async with self._lock:
-            if self._process is None:
+            try:
                 await self._start()
+            except (OSError, asyncio.IncompleteReadError, TimeoutError) as gone:
+                await self.end()
+                raise Crashed("The task process cannot start; what it printed says why.") from gone
 
     async def end(self) -> None:
         """End the process at once."""

@@ -51,7 +51,9 @@ class Part:
             if self.stopping:
                 return
             log.warning("process_ended", part=self.command[0], code=code, pid=self.process.pid)
-            self.pause = 0.0 if time.monotonic() - started > _STEADY_SECONDS else min(_BACKOFF_SECONDS, self.pause + 0.5)
+            self.pause = (
+                0.0 if time.monotonic() - started > _STEADY_SECONDS else min(_BACKOFF_SECONDS, self.pause + 0.5)
+            )
             await asyncio.sleep(self.pause)
 
     async def _start(self) -> asyncio.subprocess.Process:
@@ -231,5 +233,3 @@ def _wait_ready(url: str) -> bool:
             return answer.status == 200
         time.sleep(0.1)
     return False
-
-

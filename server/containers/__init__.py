@@ -7,6 +7,7 @@ real end, so that a file that was cut off or lies about itself is refused before
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ Format = Literal["JPG", "PNG", "WEBP", "GIF", "BMP"]
 FORMATS = "JPEG, PNG, WebP, GIF and BMP"
 HEAD = 512
 """As many bytes from a file's beginning are enough to tell its kind."""
+_SMALL = 2**20
 
 _READERS = {"JPG": jpeg.read, "PNG": png.read, "WEBP": webp.read, "GIF": gif.read, "BMP": bmp.read}
 _FAMILIES = {
@@ -84,10 +86,11 @@ def resembles(head: bytes) -> str | None:
 
 @contextmanager
 def mapped(path: Path) -> Generator[Data, None, None]:
-    """A file's bytes, without reading what is not looked at."""
+    """A file's bytes: in memory where it is small, else without reading what is not looked at."""
     with path.open("rb") as file:
-        if not path.stat().st_size:
-            yield b""
+        size = os.fstat(file.fileno()).st_size
+        if size < _SMALL:
+            yield file.read(size)
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             yield data

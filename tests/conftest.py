@@ -1,0 +1,38 @@
+"""What tests stand on: a real Redis on a Unix socket, and an installation of real processes over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Installation
+from tests.redis import start_redis
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of the whole run; every installation has its own prefix in it."""
+    redis = start_redis(tmp_path_factory.mktemp("redis"))
+    yield redis.url
+    redis.stop()
+
+
+@pytest.fixture(scope="session")
+def installation(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One gateway, two workers, a sweeper: for tests that break nothing."""
+    found = Installation(tmp_path_factory.mktemp("shared"), redis_url, TASKARRAY_PREFIX="shared")
+    found.start_all()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def own_installation(redis_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Installation]:
+    """An installation of this test alone, nothing started yet. Settings: `@pytest.mark.settings(LEASE="1s")`."""
+    mark = request.node.get_closest_marker("settings")
+    settings = {f"TASKARRAY_{name}": value for name, value in (mark.kwargs if mark else {}).items()}
+    found = Installation(tmp_path / "own", redis_url, **({"TASKARRAY_PREFIX": tmp_path.name} | settings))
+    yield found
+    found.stop()
