@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -43,7 +43,7 @@ def build(gateway: Gateway) -> Starlette:
         return True
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
+    async def lifespan(app: Starlette) -> AsyncGenerator[dict[str, Any]]:
         await gateway.start()
         yield {"vouch": vouch}
         await gateway.stop()
@@ -91,8 +91,9 @@ async def _nowhere(request: Request, failure: Any) -> Response:
 class Server(uvicorn.Server):
     """uvicorn, which leaves the signals to us: we drain first."""
 
-    def capture_signals(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
 
 
 async def serve_gateway(config: Config, listening: int | None = None) -> None:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 PREFIX = "TASKARRAY_"
 _PLAIN = {"port": "PORT", "redis_url": "REDIS_URL"}
 _SECRET = ("api_keys", "redis_url", "blobs")
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_BYTES = {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_SECONDS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -30,15 +31,28 @@ class ConfigError(Exception):
     """The settings are wrong; the message lists everything that is, one problem a line."""
 
 
-def _quantity(value: object, units: Mapping[str, float], example: str) -> float:
-    if isinstance(value, int | float):
-        return float(value)
-    found = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]*)", str(value).strip())
-    unit = found[2] if found else ""
-    factor = 1 if not unit else units.get(unit, units.get(unit.upper()))
-    if not found or factor is None:
-        raise ValueError(f"write it like {example}")
-    return float(found[1]) * factor
+class _Unit:
+    """Reads and spells a quantity with a unit, such as `30s` or `64MiB`."""
+
+    def __init__(self, example: str, units: Mapping[str, float]) -> None:
+        self.example = example
+        self.units = units
+
+    def read(self, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        found = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]*)", value.strip())
+        factor = self.units.get(found[2], self.units.get(found[2].upper())) if found else None
+        if not found or factor is None:
+            raise ValueError(f"write it like {self.example}")
+        return float(found[1]) * factor
+
+    def spell(self, value: float) -> str:
+        if 0 < value < 1:
+            return f"{value * 1000:g}ms"
+        fitting = [unit for unit, size in self.units.items() if unit and value and value % size == 0]
+        unit = max(fitting, key=lambda unit: self.units[unit], default="s" if value else "")
+        return f"{value / self.units[unit]:g}{unit}"
 
 
 def _networks(value: object) -> object:
@@ -67,13 +81,17 @@ def _rate(value: object) -> object:
     if not isinstance(value, str):
         return value
     found = re.fullmatch(r"(\d+)/(s|m|min|h)", value.strip())
+    if value.strip() == "0":
+        return 0
     if not found:
         raise ValueError("write it like 10/s, 600/min or 1000/h")
     return int(found[1]) / {"s": 1, "m": 60, "min": 60, "h": 3600}[found[2]]
 
 
-Duration = Annotated[float, BeforeValidator(lambda v: _quantity(v, _SECONDS, "250ms, 30s, 5m, 24h or 30d"))]
-Size = Annotated[int, BeforeValidator(lambda v: int(_quantity(v, _BYTES, "4KiB, 64MiB or 2GiB")))]
+_TIME = _Unit("250ms, 30s, 5m, 24h or 30d", _SECONDS)
+_SIZE = _Unit("4KiB, 64MiB or 2GiB", _BYTES)
+Duration = Annotated[float, BeforeValidator(_TIME.read), _TIME]
+Size = Annotated[int, BeforeValidator(_SIZE.read), _SIZE]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
@@ -115,7 +133,7 @@ class Config(BaseModel):
     max_sockets_per_key: int = Field(2000, ge=1, description="Open sockets of one key on one gateway.")
     max_unauthenticated_per_ip: int = Field(1000, ge=1, description="Sockets of one address that wait to authenticate.")
     rate_limit: Annotated[float, BeforeValidator(_rate)] = Field(
-        0, description="Tasks a key may send, like 10/s or 600/min; empty is no limit."
+        0, description="Tasks that a key may send, like 10/s or 600/min; 0 is no limit."
     )
     auth_timeout: Duration = Field(10, gt=0, description="A socket must authenticate within this time.")
     idle_timeout: Duration = Field(
@@ -183,7 +201,7 @@ class Config(BaseModel):
         """Every setting as (variable, effective value with secrets masked, where it comes from)."""
         rows = list[tuple[str, str, str]]()
         for name in type(self).model_fields:
-            variable, value = variable_of(name), _spell(getattr(self, name))
+            variable, value = variable_of(name), spelled(getattr(self, name), type(self).model_fields[name])
             masked = "***" if name in _SECRET and ("@" in value or name == "api_keys") and value else value
             rows.append((variable, masked, "environment" if environment.get(variable) else "default"))
         return rows
@@ -212,12 +230,14 @@ def _problem(found: Any) -> str:
     return f"{name}={found['input']!r}: {found['msg'].removeprefix('Value error, ')}"
 
 
-def _spell(value: Any) -> str:
+def spelled(value: Any, field: FieldInfo) -> str:
+    """A setting's value as one writes it in the environment."""
     if isinstance(value, tuple):
         return ",".join(":".join(part) if isinstance(part, tuple) else str(part) for part in value)
-    if isinstance(value, float):
-        return str(int(value)) if value == int(value) else str(value)
-    return str(value)
+    for mark in field.metadata:
+        if isinstance(mark, _Unit):
+            return mark.spell(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def read_config() -> Config:

@@ -41,7 +41,7 @@ class Conversation(Protocol):
         ...
 
     async def tend(self, now: float) -> None:
-        """Called every few seconds: keep the session, close what is idle."""
+        """Called every few seconds: close what is idle, and renew the session well before its term is over."""
         ...
 
     @property
@@ -90,7 +90,8 @@ class Gateway:
         """Refuse new tasks, wait for running ones, then close every socket so that its client comes back."""
         self.stopping = True
         end = time.monotonic() + self.config.drain_timeout
-        while time.monotonic() < end and any(held.waiting for held in self.conversations.values()):
+        # One look at all of thousands of conversations, instead of an event that each of them would have to set.
+        while time.monotonic() < end and any(held.waiting for held in self.conversations.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         left = list(self.conversations.values())
         # In slices: thousands of clients that come back at one moment would stampede.
@@ -119,8 +120,8 @@ class Gateway:
             for held in list(self.conversations.values()):
                 if held.waiting:
                     held.wake()
-                with suppress(ApiError):
-                    await held.tend(time.monotonic())
+            now = time.monotonic()
+            await asyncio.gather(*(held.tend(now) for held in self.conversations.values()), return_exceptions=True)
 
     def count(self, tenant: Tenant, change: int) -> None:
         """A socket of a tenant was opened (1) or closed (-1)."""
@@ -132,7 +133,7 @@ class Gateway:
 
     async def readiness(self) -> dict[str, str]:
         """Every part that a task needs, and what is wrong with it; empty where it is well."""
-        found = dict.fromkeys(("redis", "workers", "disk", "draining"), "")
+        found = {"redis": "", "workers": "", "disk": "", "draining": ""}
         try:
             async with asyncio.timeout(2):
                 alive = await self.workers()

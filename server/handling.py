@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -101,7 +102,7 @@ class Handling:
         seconds = self.config.task_timeout or task.seconds
         for _ in range(claim.attempt, self.config.attempts + 1):
             try:
-                return await self.runner.run(order, seconds, lambda *far: self._tell(self.queue.progress, job, *far))
+                return await self.runner.run(order, seconds, partial(self._tell, self.queue.progress, job))
             except Crashed:
                 log.warning("task_process_crashed", task=job.uuid, task_type=job.task_type)
             except TimedOut:

@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from server.containers import Damaged, Data, Facts, check_rows
 
@@ -90,12 +90,13 @@ def _check_baseline(data: Data) -> None:
 
 
 def _eighth(data: bytes) -> PillowImage:
-    return _decoded(
-        io.BytesIO(data), "JPEG", lambda image: image.draft("L", (image.width // 8 or 1, image.height // 8 or 1))
-    )
+    def prepare(image: PillowImage) -> None:
+        image.draft("L", (image.width // 8 or 1, image.height // 8 or 1))
+
+    return _decoded(io.BytesIO(data), "JPEG", prepare)
 
 
-def _decoded(file: Path | io.BytesIO, kind: str, prepare: Callable[[PillowImage], object] = id) -> PillowImage:
+def _decoded(file: BinaryIO, kind: str, prepare: Callable[[PillowImage], object] = id) -> PillowImage:
     try:
         image = _pillow().open(file, formats=(kind,))
         prepare(image)
@@ -109,7 +110,8 @@ def _decoded(file: Path | io.BytesIO, kind: str, prepare: Callable[[PillowImage]
 
 
 def _redraw_with_pillow(source: Path, facts: Facts, size: tuple[int, int], target: Path) -> None:
-    image = _decoded(source, facts.format)
+    with source.open("rb") as file:
+        image = _decoded(file, facts.format)
     if image.size != (facts.width, facts.height):
         raise Damaged("its headers give two sizes")
     if image.size != size:

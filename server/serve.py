@@ -170,16 +170,18 @@ class Supervisor:
         if not ready:
             log.warning("not_ready_yet", see=f"http://{host}:{port}/readyz")
         key = self.key or "YOUR_API_KEY"
-        sys.stdout.write(GREETING.format(host=host, port=port, key=key, data=self.config.data))
+        sys.stdout.write(GREETING.format(host=host, port=port, key=key, pixel=PIXEL, data=self.config.data))
         sys.stdout.flush()
 
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 GREETING = """
 taskarray is ready at http://{host}:{port}   (data in {data}, Ctrl-C stops it)
 API key: {key}
 
-  curl http://{host}:{port}/v1 -H 'Authorization: Bearer {key}' -d '[{{"taskType": "imageUpload", \
-"taskUUID": "50836053-a0ee-4cf5-b9d6-ae7c5d140ada", "image": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="}}]'
+  curl http://{host}:{port}/v1 -H 'Authorization: Bearer {key}' \\
+    -d '[{{"taskType": "imageUpload", "taskUUID": "'$(cat /proc/sys/kernel/random/uuid 2>/dev/null || uuidgen)'", \
+"image": "{pixel}"}}]'
 
   Python       Runware(api_key="{key}", url="ws://{host}:{port}/v1")            # pip install runware
   Python       Runware(api_key="{key}", ws_base_url="ws://{host}:{port}/v1")    # pip install runware-sdk

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,7 +49,7 @@ def origin_allowed(config: Config, origin: str, host: str) -> bool:
 
 
 @asynccontextmanager
-async def admitted(gateway: Gateway, wire: Wire) -> AsyncIterator[bool]:
+async def admitted(gateway: Gateway, wire: Wire) -> AsyncGenerator[bool]:
     """Accept the socket, or turn it away with a word why; counted until it has authenticated."""
     config, waiting = gateway.config, gateway.unauthenticated
     origin, host = wire.header("origin"), wire.header("host")
@@ -127,9 +127,8 @@ async def _entered(
 
 async def _session(gateway: Gateway, tenant: Tenant, asked: object) -> tuple[str, Resumed | None]:
     """The session that was asked for if it is known and this tenant's, else a new one: never a failure."""
-    if isinstance(asked, str) and asked:
-        if resumed := await gateway.sessions.resume(tenant.id, asked):
-            return asked.lower(), resumed
+    if isinstance(asked, str) and asked and (resumed := await gateway.sessions.resume(tenant.id, asked)):
+        return asked.lower(), resumed
     return await gateway.sessions.open(tenant.id), None
 
 

@@ -41,7 +41,7 @@ class Pages:
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus. Counts of tasks are the whole installation's, whichever gateway is asked."""
-        families = [
+        families: list[Metric] = [
             GaugeMetricFamily(
                 "taskarray_ws_connections", "Open authenticated sockets.", sum(self.gateway.sockets.values())
             ),

@@ -44,11 +44,12 @@ def level(sent: dict[str, Any]) -> Request:
     """One task object with every parameter where our schemas have it."""
     fields = {name: value for name, value in sent.items() if value is not None}
     spelling = dict[str, str]()
-    for container, renamed in (("settings", {}), ("inputs", _INPUTS)):
+    for container in ("settings", "inputs"):
         if not isinstance(fields.get(container), dict):
             continue
-        for name, value in fields.pop(container).items():
-            flat = renamed.get(name, name)
+        members: dict[str, Any] = fields.pop(container)
+        for name, value in members.items():
+            flat = _INPUTS.get(name, name) if container == "inputs" else name
             if value is not None and flat not in fields:
                 fields[flat] = value
                 spelling[flat] = f"{container}.{name}"

@@ -41,6 +41,7 @@ class Connection:
         self.session = caller.session
         self.outlet = Outlet(gateway, wire, caller)
         self.seen = time.monotonic()
+        self._touch_at = self.seen + gateway.config.session_ttl / 3
         self._inbox: deque[str | bytes] = deque()
         self._inbox_bytes = 0
         self._taker: asyncio.Task[None] | None = None
@@ -115,10 +116,9 @@ class Connection:
         if isinstance(step, dict):
             self._converse(step)
             return
-        if isinstance(step, Prepared):
-            step = await self._submit(step)
-        if isinstance(step, Refused):
-            self.outlet.send(v1.errors(step.failures, step.request.sent))
+        refused = await self._submit(step) if isinstance(step, Prepared) else step
+        if refused:
+            self.outlet.send(v1.errors(refused.failures, refused.request.sent))
 
     async def _submit(self, prepared: Prepared) -> Refused | None:
         if self.gateway.stopping:
@@ -178,7 +178,9 @@ class Connection:
         if now - self.seen > limit and not self.waiting:
             self.wire.close(4408, f"nothing heard for {limit:g} s")
             return
-        await self._touch()
+        if now >= self._touch_at:
+            self._touch_at = now + self.gateway.config.session_ttl / 3
+            await self._touch()
 
     async def dismiss(self) -> None:
         self.wire.close(1012, "the server restarts; come back")

@@ -1,0 +1,79 @@
+"""The reference, written by what it describes: the catalogue, the failures, the settings.
+
+The README holds its tables between two markers each; a test fails when one of them is stale.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from server.catalog import Catalog
+from server.config import Config, spelled, variable_of
+from server.errors import CODES
+from server.task import Task, wire_name
+
+_BLOCK = r"(<!-- {name} -->\n).*?(<!-- end -->)"
+
+
+def tasks_table() -> str:
+    """The task types with their parameters."""
+    rows = ["| taskType | what it does | parameters | answer |", "|---|---|---|---|"]
+    tasks = {task.task_type: task for task in Catalog.discover().by_name.values()}
+    return "\n".join([*rows, *(_task_row(task) for task in tasks.values())])
+
+
+def errors_table() -> str:
+    """The codes that a client can get."""
+    rows = ["| code | HTTP | try again | when |", "|---|---|---|---|"]
+    for code, failure in sorted(CODES.items()):
+        sentence = " ".join((inspect.getdoc(failure) or "").split())
+        shown = code.replace("*", "‹Parameter›")
+        rows.append(f"| `{shown}` | {failure.status} | {'yes' if failure.retryable else 'no'} | {sentence} |")
+    return "\n".join(rows)
+
+
+def settings_table() -> str:
+    """The settings with their defaults."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Config.model_fields.items():
+        rows.append(f"| `{variable_of(name)}` | {_default(field)} | {field.description} |")
+    return "\n".join(rows)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {"tasks": tasks_table, "errors": errors_table, "settings": settings_table}
+
+
+def refreshed(readme: str) -> str:
+    """The README with every table written anew."""
+    for name, table in BLOCKS.items():
+        written = table()
+        readme = re.sub(
+            _BLOCK.format(name=name), lambda found, text=written: f"{found[1]}{text}\n{found[2]}", readme, flags=re.S
+        )
+    return readme
+
+
+def _task_row(task: Task[Any, Any]) -> str:
+    names = ", ".join(f"`{name}`" for name in (task.task_type, *task.aliases))
+    parameters = [
+        f"`{wire_name(name)}`" + ("" if field.is_required() else " (optional)")
+        for name, field in task.params.model_fields.items()
+    ]
+    answer = ", ".join(f"`{wire_name(name)}`" for name in task.result.model_fields)
+    return f"| {names} | {task.summary} | {', '.join(parameters)} | {answer} |"
+
+
+def _default(field: FieldInfo) -> str:
+    text = spelled(field.default, field)
+    return f"`{text}`" if text else "–"
+
+
+if __name__ == "__main__":
+    _readme = Path("README.md")
+    _readme.write_text(refreshed(_readme.read_text()))

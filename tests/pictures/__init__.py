@@ -1,0 +1,1 @@
+"""Pictures made in code, and the files they are put into."""

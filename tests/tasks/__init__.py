@@ -1,0 +1,1 @@
+"""Tests of the task files, each through its handler."""
