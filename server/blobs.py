@@ -43,7 +43,8 @@ class Blobs:
     """The blob store. Every failure to write is `uploadFailed`, which a client may try again."""
 
     def __init__(self, url: str, *, min_free: int = 0) -> None:
-        self.root = None if "://" in url else Path(url).absolute()
+        folder = url.removeprefix("file://")
+        self.root = None if "://" in folder else Path(folder).absolute()
         self.min_free = min_free
         if self.root:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -74,8 +75,8 @@ class Blobs:
     async def adopt(self, file: Path, name: str) -> None:
         """Store a finished file under a name. The file stays where it is."""
         if self.root:
-            self._room(file.stat().st_size)
             with _failing():
+                self._room(file.stat().st_size)
                 _link(file, self.root / name)
             return
         with _failing():
@@ -138,9 +139,9 @@ class Blobs:
             raise UploadFailed("The disk for images is nearly full. Free space or lower TASKARRAY_MIN_FREE_DISK.")
 
     def _write(self, path: Path, data: bytes) -> None:
-        self._room(len(data))
         part = path.with_name(path.name + ".part")
         with _failing():
+            self._room(len(data))
             _open_new(part, data)
             part.replace(path)
 

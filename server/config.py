@@ -184,7 +184,10 @@ class Config(BaseModel):
             if name in cls.model_fields:
                 values[name] = value
             elif name.removesuffix("_file") in cls.model_fields and name.endswith("_file"):
-                values[name.removesuffix("_file")] = Path(value).read_text().strip()
+                try:
+                    values[name.removesuffix("_file")] = Path(value).read_text().strip()
+                except OSError as failure:
+                    problems.append(f"{variable}={value!r}: {failure.strerror}")
             elif variable.startswith(PREFIX):
                 problems.append(_unknown(variable))
         values = {name: value for name, value in values.items() if value != ""}
@@ -221,13 +224,14 @@ def _field_of(variable: str) -> str:
 
 
 def _unknown(variable: str) -> str:
-    near = difflib.get_close_matches(variable, [variable_of(name) for name in Config.model_fields], 1)
-    return f"{variable} is not a setting" + (f"; did you mean {near[0]}?" if near else ".")
+    near = difflib.get_close_matches(variable.removeprefix(PREFIX).lower(), list(Config.model_fields), 1)
+    return f"{variable} is not a setting" + (f"; did you mean {variable_of(near[0])}?" if near else ".")
 
 
 def _problem(found: Any) -> str:
-    name = variable_of(str(found["loc"][0]))
-    return f"{name}={found['input']!r}: {found['msg'].removeprefix('Value error, ')}"
+    name = str(found["loc"][0])
+    value = "***" if name in _SECRET else repr(found["input"])
+    return f"{variable_of(name)}={value}: {found['msg'].removeprefix('Value error, ')}"
 
 
 def spelled(value: Any, field: FieldInfo) -> str:

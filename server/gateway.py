@@ -9,7 +9,6 @@ from typing import Protocol
 from uuid import uuid4
 
 import orjson
-from redis.exceptions import RedisError
 
 from server.blobs import Blobs
 from server.catalog import Catalog
@@ -20,7 +19,7 @@ from server.images import Images
 from server.log import log
 from server.queue import Queue
 from server.sessions import Sessions
-from server.store import Store
+from server.store import FAILURES, Store
 from server.tenants import Tenant, Tenants
 
 _SAFETY_SECONDS = 3.0
@@ -76,7 +75,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Begin to listen for wake-ups. A Redis that is away is waited for, not failed on."""
-        with suppress(RedisError, OSError):
+        with suppress(*FAILURES):
             await self.queue.prepare()
         self._services = [asyncio.create_task(self._listen()), asyncio.create_task(self._tend())]
 
@@ -139,7 +138,7 @@ class Gateway:
                 alive = await self.workers()
                 if not alive:
                     found["workers"] = "No worker has reported in the last 10 s. Start one with `taskarray worker`."
-        except (RedisError, ApiError, OSError, TimeoutError) as failure:
+        except (*FAILURES, ApiError) as failure:
             log.warning("readiness_redis", reason=str(failure))
             found["redis"] = found["workers"] = "Redis does not answer. Check REDIS_URL."
         free = await asyncio.to_thread(self.blobs.free)

@@ -19,7 +19,14 @@ from uuid import uuid4
 from server.blobs import Blobs, image_blob
 from server.catalog import Catalog
 from server.config import Config
-from server.errors import ApiError, InternalServerError, ProcessingFailed, ServiceUnavailable, TaskTimeout
+from server.errors import (
+    ApiError,
+    InternalServerError,
+    ProcessingFailed,
+    ServiceUnavailable,
+    TaskTimeout,
+    UploadFailed,
+)
 from server.images import record
 from server.inputs import IMAGES, Inputs
 from server.log import log
@@ -48,7 +55,7 @@ class Handling:
     async def handle(self, claim: Claim, entered: Callable[[Phase], None]) -> None:
         """Carry one job to its outcome; `entered` is told of each phase."""
         started, job = time.monotonic(), claim.job
-        scratch = Path(tempfile.mkdtemp(prefix="task-", dir=self.blobs.scratch))
+        scratch = (self.blobs.scratch or Path(tempfile.gettempdir())) / f"task-{uuid4().hex}"
         noting = asyncio.get_running_loop().call_later(_RUNNING_SECONDS, self._tell, self.queue.start, claim)
         try:
             outcome = await self._outcome(claim, scratch, entered)
@@ -67,6 +74,7 @@ class Handling:
         try:
             if claim.attempt > self.config.attempts:
                 raise ProcessingFailed("Its worker died each time this task ran, so it was given up.")
+            _make(scratch)
             answer = await self._persevering(claim, scratch, entered)
             entered("finishing")
             if failure := answer.get("failure"):
@@ -153,3 +161,10 @@ class Handling:
                 log.debug("note_lost", reason=str(failure))
 
         telling.add_done_callback(told)
+
+
+def _make(scratch: Path) -> None:
+    try:
+        scratch.mkdir(mode=0o700)
+    except OSError as failure:
+        raise UploadFailed("The server has no room to work on images. Try again.") from failure

@@ -44,7 +44,7 @@ def admit(source: Path, scratch: Callable[[str], Path], limits: Limits, *, param
     except Damaged as error:
         raise InvalidParameter(f"The image cannot be read: {error}.", parameter=parameter) from error
     except Unread as error:
-        sentence = f"The file looks like {error}, which is not read here. Send {containers.FORMATS}."
+        sentence = f"The file looks like {error}, which is not read here; {containers.FORMATS} are."
         raise UnsupportedImageFormat(sentence, parameter=parameter) from error
 
 

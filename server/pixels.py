@@ -8,6 +8,7 @@ and reads GIF and BMP, where it is faster or alone. Both are loaded when first n
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -38,6 +39,8 @@ def _vips() -> Any:
     import pyvips
 
     pyvips.cache_set_max(0)
+    # It warns of every row of a damaged file, and damaged files are refused anyway.
+    logging.getLogger("pyvips").setLevel(logging.ERROR)
     return pyvips
 
 
@@ -58,6 +61,9 @@ def check(path: Path, data: Data, facts: Facts) -> None:
         _in_stripes(facts, lambda fail_on: _opened(path, facts, fail_on, {} if small else smaller).avg())
     elif facts.format == "PNG":
         check_rows(data, facts)
+        with path.open("rb") as file:
+            # Its other chunks: a file that common readers cannot open is of no use to any task.
+            _read(file, "PNG")
     else:
         _check_baseline(data)
 
@@ -85,22 +91,23 @@ def _check_baseline(data: Data) -> None:
     low, high = corner.getextrema()
     if low == high:
         end = data.rfind(b"\xff\xd9")
-        if _eighth(data[:end] + _MORE_DATA + data[end:]).tobytes() != seen.tobytes():
+        if _eighth(data[:end].rstrip(b"\xff") + _MORE_DATA + data[end:]).tobytes() != seen.tobytes():
             raise Damaged("its pixels are not all there")
 
 
 def _eighth(data: bytes) -> PillowImage:
-    def prepare(image: PillowImage) -> None:
+    def small(image: PillowImage) -> None:
         image.draft("L", (image.width // 8 or 1, image.height // 8 or 1))
+        image.load()
 
-    return _decoded(io.BytesIO(data), "JPEG", prepare)
+    return _read(io.BytesIO(data), "JPEG", small)
 
 
-def _decoded(file: BinaryIO, kind: str, prepare: Callable[[PillowImage], object] = id) -> PillowImage:
+def _read(file: BinaryIO, kind: str, how: Callable[[PillowImage], object] | None = None) -> PillowImage:
     try:
         image = _pillow().open(file, formats=(kind,))
-        prepare(image)
-        image.load()
+        if how:
+            how(image)
     except MemoryError:
         raise
     except Exception as error:
@@ -111,7 +118,7 @@ def _decoded(file: BinaryIO, kind: str, prepare: Callable[[PillowImage], object]
 
 def _redraw_with_pillow(source: Path, facts: Facts, size: tuple[int, int], target: Path) -> None:
     with source.open("rb") as file:
-        image = _decoded(file, facts.format)
+        image = _read(file, facts.format, lambda image: image.load())
     if image.size != (facts.width, facts.height):
         raise Damaged("its headers give two sizes")
     if image.size != size:
@@ -127,7 +134,10 @@ def _redraw_with_pillow(source: Path, facts: Facts, size: tuple[int, int], targe
 
 
 def _in_stripes(facts: Facts, work: Callable[[str], object]) -> None:
-    """Do work that reads a file through libvips, told what makes it fail."""
+    """Do work that reads a file through libvips, told what makes it fail.
+
+    A JPEG that was cut off and given an end marker makes it warn, except where only the last rows are lost.
+    """
     levels = ("warning", "truncated") if facts.format == "JPG" else ("truncated",)
     for level in levels:
         try:

@@ -106,10 +106,9 @@ class Queue:
         return answer.decode()
 
     async def fresh(self, base: str, worker: str, wait: float) -> Claim | None:
-        """The next job of a shard, waiting up to `wait` seconds (0: not at all)."""
-        client = self.store.blocking if wait else self.store.redis
+        """The next job of a shard, waiting up to `wait` seconds (0: not at all, 4: the most that the store bears)."""
         options = ("BLOCK", round(wait * 1000)) if wait else ()
-        found = await client.execute_command(
+        found = await self.store.redis.execute_command(
             "XREADGROUP", "GROUP", GROUP, worker, "COUNT", 1, *options, "STREAMS", f"{base}:jobs", ">"
         )  # fmt: skip
         entries = _entries(found)
@@ -124,10 +123,10 @@ class Queue:
     async def inherited(self, base: str, worker: str, dead: str) -> Claim | None:
         """A job of a worker that is known to be dead, if it left one."""
         jobs = f"{base}:jobs"
-        left = await self.store.redis.execute_command("XPENDING", jobs, GROUP, "-", "+", 1, dead)
+        left = await self.store.redis.xpending_range(jobs, GROUP, "-", "+", 1, dead)
         if not left:
             return None
-        taken = await self.store.redis.xclaim(jobs, GROUP, worker, 0, [left[0][0]])
+        taken = await self.store.redis.xclaim(jobs, GROUP, worker, 0, [left[0]["message_id"]])
         return await self._taken(base, worker, taken)
 
     async def start(self, claim: Claim) -> bool:
@@ -192,10 +191,9 @@ class Queue:
         entries = _rows(entries)
         if not entries:
             return None
-        pending = await self.store.redis.execute_command(
-            "XPENDING", f"{base}:jobs", GROUP, entries[0][0], entries[0][0], 1
-        )
-        return self._claim(base, worker, entries[0], pending[0][3] if pending else 1)
+        message = entries[0][0]
+        pending = await self.store.redis.xpending_range(f"{base}:jobs", GROUP, message, message, 1)
+        return self._claim(base, worker, entries[0], pending[0]["times_delivered"] if pending else 1)
 
     def _claim(self, base: str, worker: str, entry: Any, attempt: int) -> Claim:
         message, fields = entry

@@ -58,7 +58,8 @@ class Runner:
         """Have one task done, after those that came before. Raises Crashed or TimedOut."""
         async with self._lock:
             try:
-                if self._process is None or self._process.returncode is not None:
+                if self._process is None or self._process.returncode is not None or self._reader.at_eof():
+                    await self.end()
                     await self._start()
                 async with asyncio.timeout(seconds):
                     answer = await self._ask(order, progress)

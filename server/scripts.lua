@@ -24,6 +24,15 @@ local function append(session, uuid)
   redis.call('PUBLISH', P .. ':wake:' .. gateway, session)
 end
 
+-- A session waits for a task. What it waits for lives as long as the session does.
+local function expect(session, tenant, uuid)
+  redis.call('SADD', waiters_key(tenant, uuid), session)
+  local left = redis.call('PTTL', session_key(session))
+  if left <= 0 then return end
+  redis.call('SADD', open_key(session), uuid)
+  redis.call('PEXPIRE', open_key(session), left)
+end
+
 -- The record goes at once; the sweeper finds the blob through the expiry set.
 local function forget(tenant, uuid)
   local record = redis.call('GET', image_key(tenant, uuid))
@@ -37,12 +46,13 @@ end
 -- tenant, uuid, hash, session, mode, result ttl (s), type as sent, delivery, request, result uuids, job
 local tenant, uuid, hash, session, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local task = task_key(tenant, uuid)
-local known = redis.call('HMGET', task, 'hash', 'state')
+local known = redis.call('HMGET', task, 'hash', 'state', 'uuids')
 if known[1] then
+  -- The same job, not only the same task: its submit is said again because the reply was lost.
+  if known[3] == ARGV[10] then return 'accepted' end
   if known[1] ~= hash or mode == 'conflict' then return 'conflict' end
   if known[2] == 'queued' or known[2] == 'running' then
-    redis.call('SADD', waiters_key(tenant, uuid), session)
-    redis.call('SADD', open_key(session), uuid)
+    expect(session, tenant, uuid)
     return 'attached'
   end
   append(session, uuid)
@@ -51,8 +61,7 @@ end
 local message = redis.call('XADD', P .. ':jobs', '*', 'job', ARGV[11])
 redis.call('HSET', task, 'hash', hash, 'state', 'queued', 'message', message, 'type', ARGV[7],
   'delivery', ARGV[8], 'request', ARGV[9], 'uuids', ARGV[10])
-redis.call('SADD', waiters_key(tenant, uuid), session)
-redis.call('SADD', open_key(session), uuid)
+expect(session, tenant, uuid)
 redis.call('HINCRBY', P .. ':stats', 'received|' .. cjson.decode(ARGV[11]).task_type, 1)
 redis.call('PUBLISH', P .. ':ready', '1')
 return 'accepted'

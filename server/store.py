@@ -10,22 +10,32 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
+from redis.exceptions import ConnectionError as RedisGone
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from server.config import Config
 from server.errors import ServiceUnavailable
 
+FAILURES = (RedisError, RedisClusterException, OSError)
+"""What a command may fail with: Redis, its Cluster, or the way to them."""
+
 _REPLY_SECONDS = 5
 _RECONNECT_SECONDS = 0.3
+_QUIET_SECONDS = 10
+_BATCH = 256
+Waiting = tuple[tuple[Any, ...], asyncio.Future[Any]]
 
 
 def _scripts() -> dict[str, str]:
@@ -41,19 +51,19 @@ class Store:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.redis = self._connect(_REPLY_SECONDS)
-        self.blocking = self._connect(None)
-        """For reads that wait: redis-py would break them off after its default five seconds."""
+        self.redis = self._connect()
         self._sources = _scripts()
         self._sums = {name: sha1(body.encode()).hexdigest() for name, body in self._sources.items()}
-        self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
-        self._flushing: asyncio.Task[None] | None = None
+        self._lanes: defaultdict[str, list[Waiting]] = defaultdict(list)
+        self._flushing: dict[str, asyncio.Task[None]] = {}
 
-    def _connect(self, timeout: float | None) -> Any:
-        url, cluster = self.config.redis_url, self.config.redis_cluster
-        retry = Retry(ExponentialBackoff(cap=0.5, base=0.02), 3)
-        kind: Any = RedisCluster if cluster else Redis
-        return kind.from_url(url, socket_timeout=timeout, socket_connect_timeout=2, retry=retry, protocol=2)
+    def _connect(self) -> Any:
+        # A command that times out is not said again: Redis may just be slow, and is slower for hearing it thrice.
+        retry = Retry(ExponentialBackoff(cap=0.5, base=0.02), 3, supported_errors=(RedisGone,))
+        kind: Any = RedisCluster if self.config.redis_cluster else Redis
+        return kind.from_url(
+            self.config.redis_url, socket_timeout=_REPLY_SECONDS, socket_connect_timeout=2, retry=retry, protocol=2
+        )
 
     def shard_of(self, tenant: str) -> int:
         """The shard that holds everything of a tenant."""
@@ -75,16 +85,23 @@ class Store:
     def call(self, *command: Any) -> asyncio.Future[Any]:
         """Give Redis a command; it leaves with all others of this turn of the loop."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, answer))
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush())
+        lane = self._lane(command)
+        self._lanes[lane].append((command, answer))
+        if lane not in self._flushing:
+            self._flushing[lane] = asyncio.create_task(self._flush(lane))
         return answer
+
+    def _lane(self, command: tuple[Any, ...]) -> str:
+        """Commands of one lane share pipelines. On a Cluster, a node that is away holds up its own slots only."""
+        if not self.config.redis_cluster:
+            return ""
+        return str(command[3 if command[0].startswith("EVAL") else 1]).partition("}")[0]
 
     async def guarded(self, *command: Any) -> Any:
         """The same, with ServiceUnavailable for a Redis that does not answer."""
         try:
             return await self.call(*command)
-        except RedisError as failure:
+        except FAILURES as failure:
             raise ServiceUnavailable from failure
 
     async def run(self, script: str, base: str, *arguments: Any) -> Any:
@@ -95,39 +112,45 @@ class Store:
                 return await self.call(*command)
             except NoScriptError:
                 return await self.call("EVAL", self._sources[script], 1, base, *arguments)
-        except RedisError as failure:
+        except FAILURES as failure:
             raise ServiceUnavailable from failure
 
     async def listen(self, *channels: str) -> AsyncIterator[bytes | None]:
         """Messages on channels, for as long as it is read. None says that some may have been missed."""
         while True:
-            client = self._any_node()
             try:
-                async with client, client.pubsub() as pubsub:
+                await self.redis.initialize()
+                async with self._any_node() as client, client.pubsub() as pubsub:
                     await pubsub.subscribe(*channels)
-                    yield None
-                    async for message in pubsub.listen():
+                    async for message in _messages(pubsub):
                         if message["type"] == "message":
                             yield message["data"]
-            except (RedisError, OSError):
+                        elif message["channel"] == channels[-1].encode():
+                            yield None  # subscribed to all, for the first time or again
+            except FAILURES:
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
-    def _any_node(self) -> Any:
+    def _any_node(self) -> Redis:
         """A connection of its own for pub/sub, which every node of a Cluster passes on."""
-        if not self.config.redis_cluster:
-            return Redis.from_url(self.config.redis_url, socket_timeout=None, protocol=2)
-        node = self.redis.get_random_node()
-        return Redis(host=node.host, port=node.port, socket_timeout=None, protocol=2)
+        url = self.config.redis_url
+        if self.config.redis_cluster:
+            node, parts = self.redis.get_random_node(), urlsplit(url)
+            login, at, _ = parts.netloc.rpartition("@")
+            host = f"[{node.host}]" if ":" in node.host else node.host
+            url = parts._replace(netloc=f"{login}{at}{host}:{node.port}").geturl()
+        return Redis.from_url(url, socket_timeout=_REPLY_SECONDS, socket_connect_timeout=2, protocol=2)
 
-    async def _flush(self) -> None:
+    async def _flush(self, lane: str) -> None:
+        waiting = self._lanes[lane]
         try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:256], self._waiting[256:]
+            while waiting:
+                batch = waiting[:_BATCH]
+                del waiting[:_BATCH]
                 await self._send(batch)
         finally:
-            self._flushing = None
+            del self._flushing[lane]
 
-    async def _send(self, batch: list[tuple[tuple[Any, ...], asyncio.Future[Any]]]) -> None:
+    async def _send(self, batch: list[Waiting]) -> None:
         results: list[Any]
         try:
             if len(batch) == 1:
@@ -137,9 +160,8 @@ class Store:
                 for command, _ in batch:
                     pipeline.execute_command(*command)
                 results = await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError) as failure:
-            error = failure if isinstance(failure, RedisError) else RedisError(str(failure))
-            results = [error] * len(batch)
+        except Exception as failure:  # whatever it is, everybody who waits is told
+            results = [failure] * len(batch)
         for (_, answer), result in zip(batch, results, strict=True):
             if answer.done():
                 continue
@@ -150,6 +172,19 @@ class Store:
 
     async def close(self) -> None:
         """Let go of every connection."""
-        for client in (self.redis, self.blocking):
-            with suppress(RedisError, OSError):
-                await client.aclose()
+        with suppress(*FAILURES):
+            await self.redis.aclose()
+
+
+async def _messages(pubsub: PubSub) -> AsyncIterator[dict[str, Any]]:
+    """What comes in over a subscription. A connection that does not even answer a ping is given up."""
+    silent = False
+    while True:
+        message = await pubsub.get_message(timeout=_QUIET_SECONDS)
+        if message is None and silent:
+            raise RedisGone("the subscription is silent")
+        silent = message is None
+        if message is None:
+            await pubsub.ping()
+        elif message["type"] != "pong":
+            yield message

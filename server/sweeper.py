@@ -10,7 +10,6 @@ import time
 from contextlib import suppress
 
 import orjson
-from redis.exceptions import RedisError
 
 from server.blobs import Blobs
 from server.config import Config
@@ -18,7 +17,7 @@ from server.errors import ApiError
 from server.images import Images
 from server.log import log
 from server.queue import GROUP, Queue
-from server.store import Store
+from server.store import FAILURES, Store
 
 _SWEEP_SECONDS = 1.0
 _HEAL_SECONDS = 3600.0
@@ -47,7 +46,7 @@ class Sweeper:
                     await self.heal()
                     await self.bury()
                     heal_at = time.monotonic() + _HEAL_SECONDS
-            except (ApiError, RedisError, OSError) as failure:
+            except (ApiError, *FAILURES) as failure:
                 log.warning("sweep_failed", reason=str(failure))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _SWEEP_SECONDS)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from uuid import uuid4
 
 import orjson
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from server.blobs import Blobs
 from server.catalog import Catalog
@@ -27,7 +27,7 @@ from server.inputs import Inputs
 from server.log import log
 from server.queue import Claim, Queue
 from server.runner import Runner
-from server.store import Store
+from server.store import FAILURES, Store
 
 _AHEAD = 8
 _HEARTBEAT_SECONDS = 2
@@ -58,60 +58,77 @@ class Worker:
         self._turn = 0
         self._changed = asyncio.Event()
         self._ready = asyncio.Event()
+        self._draining = False
+        self._claiming: asyncio.Task[None] | None = None
         self._claims: dict[Claim, asyncio.Task[None]] = {}
         self._phases: dict[Claim, Phase] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop, then let what runs finish for the drain time and hand back the rest."""
-        await self._prepare()
-        await self.runner.warm()
-        services = [asyncio.create_task(service()) for service in (self._heartbeat, self._renew, self._listen)]
-        claiming = asyncio.create_task(self._claim_forever())
-        log.info("worker_started", worker=self.name)
-        await stop.wait()
-        await self._drain(claiming)
-        for service in services:
-            service.cancel()
-        with suppress(RedisError):
+        working, stopping = asyncio.create_task(self._work()), asyncio.create_task(stop.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        await self._drain()
+        working.cancel()
+        with suppress(*FAILURES):
             await self.store.call("HDEL", f"{self.config.prefix}:workers", self.name)
         await self.runner.end()
         await self.inputs.close()
         await self.store.close()
+        with suppress(asyncio.CancelledError):
+            await working  # what ended it unasked ends this process too: whoever started it starts it again
 
-    async def _drain(self, claiming: asyncio.Task[None]) -> None:
-        claiming.cancel()
-        if self._claims:
-            await asyncio.wait(self._claims.values(), timeout=self.config.drain_timeout)
+    async def _work(self) -> None:
+        await self._prepare()
+        await self.runner.warm()
+        log.info("worker_started", worker=self.name)
+        async with asyncio.TaskGroup() as services:
+            for service in (self._heartbeat, self._renew, self._listen):
+                services.create_task(service())
+            self._claiming = services.create_task(self._claim_all())
+
+    async def _drain(self) -> None:
+        self._draining = True
+        self._changed.set()
+        end = time.monotonic() + self.config.drain_timeout
+        while (left := self._unfinished()) and time.monotonic() < end:
+            await asyncio.wait(left, timeout=end - time.monotonic())
         for claim, task in list(self._claims.items()):
             task.cancel()
             with suppress(ApiError):
                 await self.queue.release(claim)
 
+    def _unfinished(self) -> list[asyncio.Task[None]]:
+        claiming = [self._claiming] if self._claiming and not self._claiming.done() else []
+        return [*self._claims.values(), *claiming]
+
     async def _prepare(self) -> None:
         while True:
             try:
                 return await self.queue.prepare()
-            except RedisError:
+            except FAILURES:
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _claim_forever(self) -> None:
-        while True:
+    async def _claim_all(self) -> None:
+        """Claim until it drains. A read that waits is never broken off: the job it brings would be nobody's."""
+        while not self._draining:
             self._changed.clear()
             if len(self._claims) >= _AHEAD or "running" in self._phases.values():
                 await self._changed.wait()
                 continue
             try:
                 claim = await self._next()
+                if claim and self._draining:
+                    await self.queue.release(claim)
+                elif claim:
+                    self._take(claim)
             except ResponseError as failure:
                 log.warning("stream_missing", reason=str(failure))
                 await asyncio.sleep(_RETRY_SECONDS)
                 await self._prepare()
-            except (RedisError, ApiError, OSError) as failure:
+            except (ApiError, *FAILURES) as failure:
                 log.warning("redis_unreachable", reason=str(failure))
                 await asyncio.sleep(_RETRY_SECONDS)
-            else:
-                if claim:
-                    self._take(claim)
 
     async def _next(self) -> Claim | None:
         """The next job: one left by a dead predecessor, else a stale one, else a fresh one."""
@@ -176,7 +193,7 @@ class Worker:
                 "pid": os.getpid(),
                 "tasks": [{"taskUUID": job.uuid, "taskType": job.task_type} for job in jobs],
             }
-            with suppress(RedisError):
+            with suppress(*FAILURES):
                 await self.store.call("HSET", f"{self.config.prefix}:workers", self.name, orjson.dumps(about))
             await asyncio.sleep(_HEARTBEAT_SECONDS)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from uuid import UUID
 
 from server.errors import InvalidParameter
 from server.imaging import admit
-from server.task import Annotated, Context, Field, ImageRef, Literal, Params, Result, task
+from server.task import Annotated, Context, Field, ImageRef, Params, Result, task
 
 
 class MediaStorage(Params):

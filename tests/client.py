@@ -1,10 +1,14 @@
-"""A small honest client of the task array: connect, authenticate, ask, next frame, drop, resume."""
+"""A small honest client of the task array: connect, authenticate, ask, next frame, drop, resume; and one HTTP request."""
 
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Self
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import websockets
@@ -28,14 +32,15 @@ class Client:
         self.frames: list[dict[str, Any]] = []
         self.socket: websockets.ClientConnection
 
-    async def open(self) -> Self:
-        """Connect without authenticating."""
-        self.socket = await websockets.connect(self.url, max_size=None, compression=None, ping_interval=None)
+    async def open(self, **options: Any) -> Self:
+        """Connect without authenticating. Options are those of the WebSocket library."""
+        options = {"max_size": None, "compression": None, "ping_interval": None} | options
+        self.socket = await websockets.connect(self.url, **options)
         return self
 
-    async def connect(self, session: str = "") -> Self:
+    async def connect(self, session: str = "", **options: Any) -> Self:
         """Connect and authenticate; with `session`, ask to resume it."""
-        await self.open()
+        await self.open(**options)
         asked = {"taskType": "authentication", "apiKey": self.key}
         await self.send([asked | ({"connectionSessionUUID": session} if session else {})])
         answer = await self.next()
@@ -52,10 +57,20 @@ class Client:
         """Send a message; a str or bytes goes as it is."""
         await self.socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
+    async def send_parts(self, parts: Iterable[str | bytes]) -> None:
+        """Send one message in as many fragments as there are parts."""
+        await self.socket.send(parts if not isinstance(parts, str) else list(parts))
+
     async def next(self, seconds: float = 20) -> dict[str, Any]:
         """The next frame."""
         async with asyncio.timeout(seconds):
             return json.loads(await self.socket.recv())
+
+    async def ping(self, seconds: float = 20) -> None:
+        """The socket lives, and nothing else was on its way: the very next frame is the pong."""
+        uuid = str(uuid4())
+        await self.send([{"taskType": "ping", "taskUUID": uuid, "ping": True}])
+        assert await self.next(seconds) == {"data": [{"taskType": "ping", "taskUUID": uuid, "pong": True}]}
 
     async def quiet(self, seconds: float = 0.5) -> None:
         """Nothing comes for a while."""
@@ -111,3 +126,37 @@ class Client:
 def _uuid(frame: dict[str, Any]) -> str | None:
     items = frame.get("data") or frame.get("errors") or [{}]
     return (items[0] if isinstance(items, list) else items).get("taskUUID")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to an HTTP request; names of headers in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+async def request(method: str, url: str, body: Any = None, **headers: str) -> Reply:
+    """One HTTP request. Bytes go as they are, an iterable of bytes in chunks, all else as JSON; header names are
+    written with underscores."""
+    if body is not None and not isinstance(body, bytes | Iterable) or isinstance(body, list | dict | str):
+        body = json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await asyncio.to_thread(_request, method, url, body, named)
+
+
+def _request(method: str, url: str, body: Any, headers: dict[str, str]) -> Reply:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+    try:
+        path = parts._replace(scheme="", netloc="").geturl()
+        connection.request(method, path, body, headers, encode_chunked=not isinstance(body, bytes | None))
+        answer = connection.getresponse()
+        return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+    finally:
+        connection.close()

@@ -58,7 +58,7 @@ async def get_task_details(gateway: Gateway, tenant: str, asked: dict[str, Any])
     response: dict[str, Any] = {"data": _processing(gateway, known)}
     if known.outcome is not None:
         response = await outcome_frame(gateway, known.request, known.outcome)
-    return v1.data([v1.echo(asked) | {"request": known.request, "response": response}])
+    return v1.data([v1.echo(asked) | {"request": [known.request], "response": response}])
 
 
 async def _known(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> Known:

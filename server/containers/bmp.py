@@ -6,6 +6,8 @@ from server.containers.facts import CUT, Data, Facts, Unread, need
 
 _BYTES_A_PIXEL = 8
 """Four before and four after it is made smaller."""
+_MOST_OF_RUNS = 2**22
+"""Run lengths are unpacked pixel by pixel in Python: more pixels than this would take seconds."""
 _PLAIN, _RUNS, _MASKS = (0,), (1, 2), (3, 6)
 _BITS = (1, 4, 8, 16, 24, 32)
 
@@ -33,4 +35,6 @@ def read(data: Data) -> Facts:
         need(pixels + (width * bits + 31) // 32 * 4 * height <= len(data), CUT)
     else:
         need(pixels + _number(data, 34, 4) <= len(data), CUT)
+        if width * height > _MOST_OF_RUNS:
+            raise Unread("a run-length encoded BMP of more than four megapixels")
     return Facts("BMP", width, height, max(1, bits // 8), memory=width * height * _BYTES_A_PIXEL)

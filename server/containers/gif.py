@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from server.containers.facts import CUT, Data, Facts, need
 
-_BYTES_A_PIXEL = 9
-"""The palette's indexes, and colours with alpha before and after they are made smaller."""
+_BYTES_A_PIXEL = 6
+"""The palette's indexes, and colours with alpha and room to make them smaller."""
 
 
 def _byte(data: Data, at: int) -> int:

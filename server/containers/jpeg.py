@@ -10,18 +10,18 @@ import re
 from dataclasses import dataclass, field
 
 from server.containers.exif import clean_exif, harmless, orientation
-from server.containers.facts import CUT, Copy, Data, Facts, Unread, need
+from server.containers.facts import CUT, Copy, Damaged, Data, Facts, Unread, need
 
 _END_OF_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _MAX_SCANS = 100
-_NOT_READ = {
-    "a lossless JPEG": (0xC3, 0xC7, 0xCB, 0xCF),
-    "a hierarchical JPEG": (0xC5, 0xC6, 0xCD, 0xCE, 0xDE, 0xDF),
-    "a JPEG with arithmetic coding": (0xC9, 0xCA, 0xCC),
-}
+_NOT_READ = (
+    dict.fromkeys((0xC3, 0xC7, 0xCB, 0xCF), "a lossless JPEG")
+    | dict.fromkeys((0xC5, 0xC6, 0xCD, 0xCE, 0xDE, 0xDF), "a hierarchical JPEG")
+    | dict.fromkeys((0xC9, 0xCA, 0xCC), "a JPEG with arithmetic coding")
+)
 _SOF, _SOI, _EOI, _SOS, _DQT, _DNL, _DRI, _COM = (0xC0, 0xC1, 0xC2), 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE
 _TABLES = (0xC4, _DQT, _DNL, _DRI)
 
@@ -73,19 +73,24 @@ class _Walk:
 
     data: Data
     copy: Copy = field(default_factory=Copy)
-    frame: _Frame | None = None
+    found: _Frame | None = None
     scans: int = 0
     restart: int = 0
     turned: int = 1
     missing: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
     """By component: the coefficients that no scan has brought to full precision yet."""
 
+    @property
+    def frame(self) -> _Frame:
+        if self.found is None:
+            raise Damaged("its header is missing")
+        return self.found
+
     def segment(self, marker: int, start: int, end: int) -> int:
         """Take one segment, its two marker bytes at `start`; returns where the next begins."""
         body = bytes(self.data[start + 4 : end])
-        for kind, markers in _NOT_READ.items():
-            if marker in markers:
-                raise Unread(kind)
+        if marker in _NOT_READ:
+            raise Unread(_NOT_READ[marker])
         if 0xE0 <= marker <= 0xEF or marker == _COM:
             self.application(marker, body, start, end)
             return end
@@ -100,7 +105,7 @@ class _Walk:
         return self.scan(body, end) if marker == _SOS else end
 
     def start_of_frame(self, marker: int, body: bytes) -> None:
-        need(self.frame is None, "it has two headers")
+        need(self.found is None, "it has two headers")
         need(len(body) >= 6 and len(body) == 6 + 3 * body[5], "its header is broken")
         if body[0] != 8:
             raise Unread(f"a JPEG with {body[0]} bits a component")
@@ -111,13 +116,11 @@ class _Walk:
         need(all(1 <= s <= 4 for pair in sampling.values() for s in pair), "its header is broken")
         height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
         need(height and width, "its header gives no size")
-        self.frame = _Frame(marker == 0xC2, body[0], height, width, sampling)
+        self.found = _Frame(marker == 0xC2, body[0], height, width, sampling)
         self.missing = {component: set(range(64)) for component in sampling}
 
     def scan(self, body: bytes, start: int) -> int:
         """Take a scan's coded data; returns where the next marker is."""
-        need(self.frame, "its header is missing")
-        assert self.frame
         need(body and len(body) == 4 + 2 * body[0] and body[0], "a scan's header is broken")
         self.scans += 1
         need(self.scans <= _MAX_SCANS, "it has too many scans")
@@ -127,16 +130,15 @@ class _Walk:
         if precision & 15 == 0:
             for component in components:
                 self.missing[component].difference_update(range(first, last + 1))
-        found = _END_OF_SCAN.search(self.data, start)
-        need(found, CUT)
-        assert found
-        self.check_restarts(components, start, found.start())
-        self.copy.keep(start, found.start())
-        return found.start()
+        end = _END_OF_SCAN.search(self.data, start)
+        if end is None:
+            raise Damaged(CUT)
+        self.check_restarts(components, start, end.start())
+        self.copy.keep(start, end.start())
+        return end.start()
 
     def check_restarts(self, components: list[int], start: int, end: int) -> None:
         """With restart markers a decoder silently skips a missing part, so they must all be there."""
-        assert self.frame
         if self.restart:
             expected = -(-self.frame.blocks(components) // self.restart) - 1
             found = sum(1 for _ in _RESTART.finditer(self.data, start, end))
@@ -154,8 +156,7 @@ class _Walk:
 
     def facts(self) -> Facts:
         """The facts of an image whose end has been reached."""
-        need(self.frame and self.scans, CUT)
-        assert self.frame
+        need(self.scans, CUT)
         need(not any(self.missing.values()), "some of its scans are missing")
         multiscan = self.frame.progressive or self.scans > 1
         return Facts(

@@ -47,7 +47,9 @@ class _Walk:
             if _harmless_text(kind, self.data[start + 8 : end - 4]):
                 self.keep(start, end)
         elif kind in _KEPT:
-            self.palette |= kind == b"PLTE"
+            if kind == b"PLTE":
+                need(0 < end - start - 12 <= 768 and (end - start) % 3 == 0, "its palette is broken")
+                self.palette = True
             self.pixels |= kind == b"IDAT"
             if kind == b"iCCP" and _unpacked(self.data[start + 8 : end - 4].partition(b"\0")[2][1:]) is None:
                 # Only converting the colours gives a file that every reader takes.

@@ -65,7 +65,7 @@ def _picture(data: Data, chunks: list[_Chunk]) -> _Picture:
 
 def _facts(picture: _Picture, copy: Copy | None) -> Facts:
     # A lossless picture is unpacked as a whole before its rows are handed out.
-    held = picture.width * picture.height * (8 if picture.lossless else 4)
+    held = picture.width * picture.height * (6 if picture.lossless else 4)
     return Facts(
         format="WEBP",
         width=picture.width,

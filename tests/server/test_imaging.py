@@ -31,7 +31,17 @@ from tests.pictures.files import (
     profile,
     run_length_bmp,
 )
-from tests.pictures.metadata import archive, jpeg_with, plain_exif, telling_exif, webp_chunks, webp_of
+from tests.pictures.metadata import (
+    archive,
+    jpeg_with,
+    linear_grey_profile,
+    plain_exif,
+    png_chunk,
+    png_with,
+    telling_exif,
+    webp_chunks,
+    webp_of,
+)
 
 Admit = Callable[..., tuple[NewImage, Image.Image]]
 LARGE = photo(900, 600)
@@ -142,7 +152,8 @@ def test_the_cap(kind: str, take: Admit) -> None:
     image, stored = take(encoded(LARGE, kind), SMALLER)
     assert (image.width, image.height) == (300, 200)
     assert image.format == {"GIF": "PNG", "BMP": "PNG"}.get(kind, kind)
-    assert difference(stored, smaller(opened(encoded(LARGE, kind)).convert("RGB"))) < 2
+    # Lossy WebP itself is 2.4 levels off at its quality of 90.
+    assert difference(stored, smaller(opened(encoded(LARGE, kind)).convert("RGB"))) < 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -269,18 +280,35 @@ def test_wide_gamut(kind: str, take: Admit) -> None:
     assert take(data)[1].info["icc_profile"] == profile("p3")
     _, stored = take(data, SMALLER)
     assert "icc_profile" not in stored.info
-    reference = smaller(srgb(opened(data)))
-    assert difference(stored, reference) < 1.5
-    assert difference(stored, smaller(opened(data))) > 3
+    unapplied = difference(stored, smaller(opened(data)))
+    assert difference(stored, smaller(srgb(opened(data)))) < 2 < 3 < unapplied
 
 
-def test_wide_gamut_with_alpha_and_sixteen_bits(take: Admit) -> None:
-    """A profile is applied to colours only, at any depth."""
-    _, stored = take(encoded(faded(LARGE), "PNG", icc_profile=profile("p3")), SMALLER)
-    opaque = encoded(LARGE, "PNG", icc_profile=profile("p3"))
-    reference = smaller(srgb(opened(opaque)))
-    assert difference(stored.crop((200, 0, 300, 200)).convert("RGB"), reference.crop((200, 0, 300, 200))) < 1.5
-    assert difference(stored.getchannel("A").convert("RGB"), smaller(faded(LARGE)).getchannel("A").convert("RGB")) < 1
+def test_wide_gamut_of_every_depth(take: Admit) -> None:
+    """A profile is applied to colours at any depth, to a palette's too, and never to alpha."""
+    deep = png16(np.asarray(faded(LARGE), np.uint16) * 257)
+    profiled = (b"iCCP", b"wide\0\0" + zlib.compress(profile("p3")))
+    reference = smaller(srgb(opened(encoded(LARGE, "PNG", icc_profile=profile("p3")))))
+    for data in (encoded(faded(LARGE), "PNG", icc_profile=profile("p3")), png_with(deep, profiled)):
+        _, stored = take(data, SMALLER)
+        box = (200, 0, 300, 200)
+        assert difference(stored.crop(box).convert("RGB"), reference.crop(box)) < 1
+        alpha = smaller(faded(LARGE)).getchannel("A")
+        assert difference(stored.getchannel("A").convert("RGB"), alpha.convert("RGB")) < 1
+    palette = opened(encoded(LARGE.quantize(64), "PNG", icc_profile=profile("p3")))
+    _, stored = take(encoded(palette, "PNG", icc_profile=profile("p3")), SMALLER)
+    palette_as_rgb = palette.convert("RGB")
+    palette_as_rgb.info["icc_profile"] = profile("p3")
+    assert difference(stored, smaller(srgb(palette_as_rgb))) < 1
+
+
+def test_profiles_of_grey(take: Admit) -> None:
+    """A grey image's own profile is applied."""
+    for kind, options in (("JPG", {"quality": 95}), ("PNG", {})):
+        data = encoded(LARGE.convert("L"), kind, icc_profile=linear_grey_profile(), **options)
+        _, stored = take(data, SMALLER)
+        assert difference(stored, smaller(srgb(opened(data)))) < 1.5
+        assert difference(stored, smaller(opened(data))) > 30
 
 
 def test_unusable_profiles(take: Admit) -> None:
@@ -345,8 +373,10 @@ def test_cut_off_behind_a_false_end(name: str, take: Admit) -> None:
     start = data.rindex(b"\xff\xda") + 14
     for part in range(1, 20):
         cut = start + (len(data) - start) * part // 20
-        with pytest.raises(InvalidParameter):
-            take(data[:cut].rstrip(b"\xff") + b"\xff\xd9")
+        # Where the image is made smaller, what is lost of the last rows alone goes unseen.
+        for limits in (Limits(), Limits(max_side=80)) if part < 16 else (Limits(),):
+            with pytest.raises(InvalidParameter):
+                take(data[:cut].rstrip(b"\xff") + b"\xff\xd9", limits)
 
 
 def test_flat_images_are_complete(take: Admit) -> None:
@@ -373,7 +403,7 @@ def test_damage_never_surprises(name: str, take: Admit) -> None:
                 assert error.status in (400, 413)
 
 
-def damaged_rows() -> list[tuple[str, bytes]]:
+def damaged_rows() -> dict[str, bytes]:
     """PNG whose checksums are right and whose pixels are not."""
     rows = b"".join(b"\0" + row.tobytes() for row in np.asarray(photo(200, 150)))
     packed = bytearray(zlib.compress(rows))
@@ -381,25 +411,32 @@ def damaged_rows() -> list[tuple[str, bytes]]:
     filtered = bytearray(rows)
     filtered[601 * 70] = 9
     good = png(200, 150, 8, 2, rows)
-    return [
-        ("too few rows", png(200, 150, 8, 2, rows[: 601 * 100])),
-        ("a byte short", png(200, 150, 8, 2, rows[:-1])),
-        ("no rows", png(200, 150, 8, 2, b"")),
-        ("an unknown filter", png(200, 150, 8, 2, bytes(filtered))),
-        ("interlaced", png(200, 150, 8, 2, rows, interlaced=True)),
-        ("deeper", png(200, 150, 16, 2, rows)),
-        ("broken", good.replace(zlib.compress(rows), bytes(packed))),
-    ]
+    header = good[:33]
+    return {
+        "too few rows": png(200, 150, 8, 2, rows[: 601 * 100]),
+        "a byte short": png(200, 150, 8, 2, rows[:-1]),
+        "no rows": png(200, 150, 8, 2, b""),
+        "an unknown filter": png(200, 150, 8, 2, bytes(filtered)),
+        "not interlaced": png(200, 150, 8, 2, rows, interlaced=True),
+        "not so deep": png(200, 150, 16, 2, rows),
+        "broken": header + png_chunk(b"IDAT", bytes(packed)) + png_chunk(b"IEND", b""),
+        "cut off": header + png_chunk(b"IDAT", bytes(packed[: len(packed) // 3])) + png_chunk(b"IEND", b""),
+    }
 
 
-@pytest.mark.parametrize(("what", "data"), damaged_rows(), ids=[what for what, _ in damaged_rows()])
-def test_png_that_lies(what: str, data: bytes, take: Admit) -> None:
-    """A PNG whose pixels are damaged or fewer than its header says is refused."""
-    if what == "broken":
-        pytest.skip("its checksum is wrong too") if data == b"" else None
+@pytest.mark.parametrize("what", damaged_rows())
+def test_png_that_lies(what: str, take: Admit) -> None:
+    """A PNG whose checksums are right and whose pixels are damaged or fewer than promised is refused."""
     for limits in (Limits(), Limits(max_side=80)):
         with pytest.raises(InvalidParameter):
-            take(data, limits)
+            take(damaged_rows()[what], limits)
+
+
+def test_png_that_holds_more(take: Admit) -> None:
+    """A PNG with more pixels than its header says is refused where its pixels would be kept."""
+    rows = b"".join(b"\0" + row.tobytes() for row in np.asarray(photo(200, 150)))
+    with pytest.raises(InvalidParameter):
+        take(png(200, 100, 8, 2, rows))
 
 
 def test_webp_that_lies(take: Admit) -> None:
@@ -434,6 +471,14 @@ def test_bmp_that_lies(take: Admit) -> None:
     data = bytearray(run_length_bmp(photo(40, 30)))
     data[22:26] = struct.pack("<i", 300)
     with pytest.raises(InvalidParameter):
+        take(bytes(data))
+
+
+def test_a_large_run_length_bmp(take: Admit) -> None:
+    """A run-length BMP that would take its reader seconds is refused from its header."""
+    data = bytearray(run_length_bmp(photo(40, 30)))
+    data[18:26] = struct.pack("<ii", 8000, 8000)
+    with pytest.raises(UnsupportedImageFormat, match="run-length"):
         take(bytes(data))
 
 

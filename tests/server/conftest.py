@@ -1,0 +1,41 @@
+"""What tests of single modules stand on: settings of their own over the run's Redis, and a store on them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from server.config import Config
+from server.store import Store
+
+
+@pytest.fixture
+def config(redis_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Config:
+    """Settings with a prefix and a folder of this test alone, and what `@pytest.mark.settings(LEASE="1s")` adds."""
+    mark = request.node.get_closest_marker("settings")
+    own = {"PREFIX": tmp_path.name, "DATA": str(tmp_path), "MIN_FREE_DISK": "0", "TASKS": "tests.misbehaving"}
+    settings = own | (mark.kwargs if mark else {})
+    return Config.read({"REDIS_URL": redis_url} | {f"TASKARRAY_{name}": value for name, value in settings.items()})
+
+
+@pytest.fixture
+async def store(config: Config) -> AsyncIterator[Store]:
+    found = Store(config)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def stores(config: Config) -> AsyncIterator[Callable[[], Store]]:
+    """Further processes' ways to the same Redis."""
+    made = list[Store]()
+
+    def another() -> Store:
+        made.append(Store(config))
+        return made[-1]
+
+    yield another
+    for found in made:
+        await found.close()
