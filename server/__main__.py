@@ -73,12 +73,11 @@ def _until_stopped(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -
 def serve() -> None:
     """Start everything on this machine: Redis, the gateway, the workers, the sweeper."""
     from server import log
-    from server.serve import Supervisor, check
+    from server.serve import Supervisor
 
     settings = _settings()
     log.start(settings, "serve")
     try:
-        check(settings)
         asyncio.run(Supervisor(settings).run())
     except (ConfigError, EmbeddedError) as wrong:
         _fail(str(wrong))
@@ -89,8 +88,8 @@ def gateway(fd: Annotated[int, typer.Option(hidden=True)] = -1, parent: Parent =
     """Start a gateway alone: sockets and HTTP. Needs REDIS_URL."""
     import uvloop
 
+    from server.access import check
     from server.app import serve_gateway
-    from server.serve import check
 
     settings = _begin("gateway", parent)
     try:
@@ -194,7 +193,7 @@ def config_show() -> None:
 @config.command("check")
 def config_check() -> None:
     """Say whether the settings are right; every problem at once."""
-    from server.serve import check
+    from server.access import check
 
     try:
         check(_settings())

@@ -14,12 +14,11 @@ import urllib.error
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from server.access import check, local_key
 from server.config import Config, ConfigError, variable_of
 from server.embedded import Embedded
 from server.log import log
-from server.tenants import new_key
 from server.worker import worker_name
 
 _BACKOFF_SECONDS = 5.0
@@ -128,9 +127,10 @@ class Supervisor:
         if self.embedded:
             found[variable_of("redis_url")] = self.embedded.start()
             (config.data / "redis" / "url").write_text(self.embedded.url)
+        check(config.model_copy(update={"redis_url": config.redis_url or found[variable_of("redis_url")]}))
         keys = list(config.api_keys)
         if not keys and config.loopback:
-            self.key = _local_key(config.data / "local.key")
+            self.key = local_key(config.data / "local.key")
             keys = [("local", self.key)]
         found[variable_of("api_keys")] = ",".join(f"{name}:{key}" for name, key in keys)
         return found
@@ -190,16 +190,6 @@ API key: {key}
 """
 
 
-def check(config: Config) -> None:
-    """Refuse what would be unsafe. Raises ConfigError with the setting to change."""
-    if not config.loopback and not config.api_keys and not config.redis_url:
-        raise ConfigError(
-            f"TASKARRAY_HOST={config.host} can be reached from other machines, and there are no keys. "
-            "Set TASKARRAY_API_KEYS=name:key (make a key with `openssl rand -hex 32`), "
-            "or leave TASKARRAY_HOST at 127.0.0.1."
-        )
-
-
 def _listen(config: Config) -> socket.socket:
     """The listening socket. It is ours, so that a gateway that is started again misses no connection."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
@@ -214,18 +204,6 @@ def _listen(config: Config) -> socket.socket:
     listening.listen(4096)
     listening.set_inheritable(True)
     return listening
-
-
-def _local_key(path: Path) -> str:
-    """The key of this machine's user, made at the first start and the same ever after."""
-    if path.exists():
-        return path.read_text().strip()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    key = new_key()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key + "\n")
-    return key
 
 
 def _wait_ready(url: str) -> bool:

@@ -144,7 +144,7 @@ class Reply:
 async def request(method: str, url: str, body: Any = None, **headers: str) -> Reply:
     """One HTTP request. Bytes go as they are, an iterable of bytes in chunks, all else as JSON; header names are
     written with underscores."""
-    if body is not None and not isinstance(body, bytes | Iterable) or isinstance(body, list | dict | str):
+    if (body is not None and not isinstance(body, bytes | Iterable)) or isinstance(body, list | dict | str):
         body = json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return await asyncio.to_thread(_request, method, url, body, named)

@@ -59,13 +59,13 @@ class _Request(BaseHTTPRequestHandler):
         """The object that the path names."""
         return unquote(urlsplit(self.path).path).removeprefix(f"/{BUCKET}").removeprefix("/")
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         data = self._body()
         if not self._fails():
             self.server.objects[self.name] = (data, datetime.now(UTC))
             self._answer(200, b"", etag=_etag(data))
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         if self._fails():
             return
         if "list-type=2" in self.path:
@@ -75,9 +75,9 @@ class _Request(BaseHTTPRequestHandler):
         else:
             self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
 
-    do_HEAD = do_GET  # noqa: N815
+    do_HEAD = do_GET
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """Delete many."""
         names = [unquote(name) for name in re.findall(r"<Key>(.*?)</Key>", self._body().decode())]
         if self._fails():

@@ -111,8 +111,8 @@ class Outlet:
             return None
         if entry.delivery == "async":
             return ack_frame(entry.request) if self._replaying else None
-        # A failure said twice would come from a task the client no longer knows: fatal to all its others.
-        if self._replaying and "failure" in entry.outcome and self._unsafe(entry):
+        # A failure of a task that the client no longer knows can be fatal to all its others.
+        if "failure" in entry.outcome and entry.uuid not in self.open and self._unsafe(entry):
             return None
         frame = await outcome_frame(self.gateway, entry.request, entry.outcome)
         return v1.as_object(frame) if self.wire.single else frame

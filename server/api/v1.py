@@ -6,6 +6,7 @@ A frame holds one task: clients hand all of a frame to whoever waits for any of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from server.blobs import Blobs
 from server.dispatch import Request
 from server.errors import ApiError, InvalidRequest, wire
 
+_KNOWN_BY = re.compile(rb'"(taskUUID|taskType)"\s*:\s*"([0-9A-Za-z-]{1,64})"')
 _INPUTS = {
     "image": "inputImage",
     "images": "inputImages",
@@ -38,6 +40,16 @@ def parse(text: str | bytes) -> list[dict[str, Any]]:
         if not isinstance(item, dict):
             raise InvalidRequest(f"Element {place} of the array is not a task object.")
     return objects
+
+
+def glimpsed(start: bytes) -> list[dict[str, Any]]:
+    """The tasks of a message that cannot be read, as far as its beginning tells them; one unknown if it tells none."""
+    found = [dict[str, Any]()]
+    for name, value in _KNOWN_BY.findall(start):
+        if name.decode() in found[-1]:
+            found.append({})
+        found[-1][name.decode()] = value.decode()
+    return found
 
 
 def level(sent: dict[str, Any]) -> Request:

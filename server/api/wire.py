@@ -20,12 +20,14 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
+from server.api import v1
 from server.errors import MaxRequestSizeExceeded
 
 _HEAD_BYTES = 4096
 _DISCARD_SECONDS = 15.0
+_FRAGMENTS_SECONDS = 1.0
+"""How long a message whose end is not known is read and dropped."""
 _CLOSE_SECONDS = 2.0
-_UUID = re.compile(rb'"taskUUID"\s*:\s*"([0-9A-Za-z-]{1,64})"')
 _AUTHENTICATION = re.compile(rb'^\s*\[\s*(\{[^{}\[\]]*"authentication"[^{}\[\]]*\})')
 _EXTENSION = "taskarray.protocol"
 
@@ -37,8 +39,14 @@ class ClientGone(Exception):
 class _Limited(ServerProtocol):
     """The sans-I/O protocol; it says why before it closes for a message that is too big."""
 
+    start = b""
+    """How the message begins, in clear, where that is known."""
+    came = 0
+    """Bytes of the refused message that had come when it was refused."""
+
     def fail(self, code: int, reason: str = "") -> None:
         if code == 1009 and self.state is OPEN:
+            self.came = len(self.reader.buffer)
             self.send_frame(Frame(Opcode.TEXT, self._refusal()))
         super().fail(code, reason)
 
@@ -48,13 +56,9 @@ class _Limited(ServerProtocol):
             f"A message may have {limit} bytes. Send large images by URL, or raise TASKARRAY_MAX_MESSAGE.",
             max=limit,
         )
-        error = failure.as_dict()
-        del error["status"], error["retryable"]
         # Right after the frame's head lie the mask and as much of the payload as has come.
-        start = unmasked(bytes(self.reader.buffer[4:_HEAD_BYTES]), bytes(self.reader.buffer[:4]))
-        if found := _UUID.search(start):
-            error["taskUUID"] = found[1].decode()
-        return orjson.dumps({"errors": [error]})
+        start = self.start or unmasked(bytes(self.reader.buffer[4:_HEAD_BYTES]), bytes(self.reader.buffer[:4]))
+        return v1.dumps(v1.errors([failure.as_dict()], v1.glimpsed(start)[0]))
 
 
 def unmasked(payload: bytes, mask: bytes) -> bytes:
@@ -91,7 +95,8 @@ class Protocol(WebSocketsSansIOProtocol):
 
     def _check_head(self) -> None:
         """A large message before authentication: it may go on if it begins with a good key."""
-        found = _AUTHENTICATION.match(self._payload_start())
+        size, self.conn.start = self._first_frame()
+        found = _AUTHENTICATION.match(self.conn.start)
         key = ""
         if found:
             try:
@@ -99,33 +104,35 @@ class Protocol(WebSocketsSansIOProtocol):
             except orjson.JSONDecodeError:
                 key = ""
         if not key:
-            self._too_big()
+            self._too_big(size)
             return
         self.transport.pause_reading()
-        self._vouching = self.loop.create_task(self._vouch(key))
+        self._vouching = self.loop.create_task(self._vouch(key, size))
 
-    async def _vouch(self, key: str) -> None:
+    async def _vouch(self, key: str, size: int) -> None:
         accepted = await self.app_state["vouch"](key)
         if not accepted:
-            self._too_big()
+            self._too_big(size)
         self.trusted = accepted
         self.transport.resume_reading()
 
-    def _payload_start(self) -> bytes:
+    def _first_frame(self) -> tuple[int, bytes]:
+        """The length of the payload of the first frame, and its beginning in clear."""
         head = self._head
         size = head[1] & 127 if len(head) > 1 else 0
         at = 2 + {126: 2, 127: 8}.get(size, 0)
-        return unmasked(head[at + 4 :], head[at : at + 4])
+        return int.from_bytes(head[2:at]) if at > 2 else size, unmasked(head[at + 4 :], head[at : at + 4])
 
-    def _too_big(self) -> None:
+    def _too_big(self, size: int) -> None:
         self.conn.max_message_size = self.small
         self.conn.fail(1009, "message too big before authentication")
-        self.conn.parser_exc = PayloadTooBig(self.large, self.small)
+        self.conn.parser_exc = PayloadTooBig(size, self.small)
         self.handle_parser_exception()
 
     def handle_cont(self, event: Frame) -> None:
         if not self.trusted and sum(map(len, self.frames)) + len(event.data) > self.small:
-            self._too_big()
+            self._too_big(self.large)
+            self.loop.call_later(_FRAGMENTS_SECONDS, self.transport.close)
             return
         super().handle_cont(event)
 
@@ -137,7 +144,7 @@ class Protocol(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.queue.put_nowait({"type": "websocket.disconnect", "code": 1009, "reason": "message too big"})
         self.close_sent = True
-        self._dropping, self._left = True, (failure.size or self.large) + 4 - len(self.conn.reader.buffer)
+        self._dropping, self._left = True, (failure.size or self.large) + 4 - self.conn.came
         self.close_timer = self.loop.call_later(_DISCARD_SECONDS, self.transport.abort)
         if self.read_paused:
             self.read_paused = False

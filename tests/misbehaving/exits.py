@@ -1,7 +1,8 @@
 import os
 import signal
+from typing import Literal
 
-from server.task import Annotated, Context, Field, Literal, Params, Result, task
+from server.task import Annotated, Context, Field, Params, Result, task
 
 
 class Exits(Params):

@@ -1,3 +1,4 @@
+import os
 import time
 from pathlib import Path
 
@@ -21,10 +22,10 @@ class Lingered(Result):
 
 @task("lingers", seconds=30)
 def lingers(params: Lingers, context: Context) -> Lingered:
-    """Make an image, and take long over it; write a line to a marker file at each start."""
+    """Make an image, and take long over it; write its process into a marker file at each start."""
     if params.marker:
         with Path(params.marker).open("a") as file:
-            file.write("started\n")
+            file.write(f"{os.getpid()}\n")
     time.sleep(params.seconds)
     path = context.scratch(".png")
     path.write_bytes(_PNG)

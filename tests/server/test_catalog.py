@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from server.catalog import Catalog, read
 from server.errors import UnsupportedTaskType
-from server.task import Annotated, Context, Field, Literal, Params, Result, rule, task
+from server.task import Annotated, Context, Field, Params, Result, rule, task
 
 TASK = '''
 from server.task import Context, Params, Result, task
@@ -105,7 +106,10 @@ def test_declared_twice(package):
         Catalog.discover((name,))
 
 
-@pytest.mark.parametrize("text", ["", TASK.format(name="a", aliases=()) + "\nagain = run\nother = type(run)(**{**vars(run), 'task_type': 'b'})\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", TASK.format(name="a", aliases=()) + "\nagain = run\nother = type(run)(**{**vars(run), 'task_type': 'b'})\n"],
+)
 def test_one_task_a_file(package, text):
     """A task file declares exactly one task."""
     with pytest.raises(ValueError, match="a task file declares one"):
