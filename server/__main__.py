@@ -123,6 +123,7 @@ def sweep(parent: Parent = 0) -> None:
 
 def _with_tenants(step: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
     """Do something with the stored keys, over the Redis of the settings, of a running `serve`, or our own."""
+    from server.errors import ServiceUnavailable
     from server.store import Store
     from server.tenants import Tenants
 
@@ -133,7 +134,10 @@ def _with_tenants(step: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
         url = running.read_text() if running.exists() and _answers(running.read_text()) else ""
         if not url:
             embedded = Embedded(settings.data / "redis")
-            url = embedded.start()
+            try:
+                url = embedded.start()
+            except EmbeddedError as failure:
+                _fail(str(failure))
         settings = settings.model_copy(update={"redis_url": url})
 
     async def run() -> Any:
@@ -145,6 +149,8 @@ def _with_tenants(step: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
 
     try:
         return asyncio.run(run())
+    except ServiceUnavailable:
+        _fail("Redis does not answer. Check REDIS_URL.")
     finally:
         if embedded:
             embedded.stop()

@@ -85,7 +85,7 @@ async def _broken(request: Request, failure: Exception) -> Response:
 async def _nowhere(request: Request, failure: Any) -> Response:
     sentence = f"{request.method} {request.url.path} is nothing here. GET / lists the doors of this server."
     body = {"error": {"code": "notFound", "message": sentence}}
-    return Response(orjson.dumps(body), failure.status_code, media_type="application/json")
+    return Response(orjson.dumps(body), failure.status_code, failure.headers, "application/json")
 
 
 class Server(uvicorn.Server):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -65,7 +65,7 @@ class Blobs:
         return self.root / name if self.root else None
 
     async def put(self, name: str, data: bytes) -> None:
-        """Store bytes under a name."""
+        """Store bytes under a name that nobody has been told yet."""
         if self.root:
             await asyncio.to_thread(self._write, self.root / name, data)
             return
@@ -82,16 +82,17 @@ class Blobs:
         with _failing():
             await obstore.put_async(self._store, name, file)
 
-    async def local(self, name: str, into: Path) -> Path:
-        """A blob as a file: where it lies, or a copy made at `into`. Raises BlobMissing."""
+    async def local(self, name: str, into: Callable[[], Path]) -> Path:
+        """A blob as a file: where it lies, or, from a bucket, a copy made at `into()`. Raises BlobMissing."""
         if self.root:
             if not (self.root / name).exists():
                 raise BlobMissing(name)
             return self.root / name
-        with into.open("wb") as file:
+        path = into()
+        with path.open("wb") as file:
             async for chunk in self.read(name):
                 file.write(chunk)
-        return into
+        return path
 
     async def read(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes of a blob from `start` up to `end`, in chunks. Raises BlobMissing before the first."""
@@ -139,11 +140,9 @@ class Blobs:
             raise UploadFailed("The disk for images is nearly full. Free space or lower TASKARRAY_MIN_FREE_DISK.")
 
     def _write(self, path: Path, data: bytes) -> None:
-        part = path.with_name(path.name + ".part")
         with _failing():
             self._room(len(data))
-            _open_new(part, data)
-            part.replace(path)
+            _open_new(path, data)
 
 
 class _failing:
@@ -166,14 +165,22 @@ def _open_new(path: Path, data: bytes) -> None:
 
 def _link(file: Path, target: Path) -> None:
     """The same bytes under a second name; copied where the file system cannot link."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(file, target)
+        _link_new(file, target)
         os.utime(target)
     except OSError:
+        target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(target.name + ".part")
         shutil.copyfile(file, part)
         part.replace(target)
+
+
+def _link_new(file: Path, target: Path) -> None:
+    try:
+        os.link(file, target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(file, target)
 
 
 async def _read_file(path: Path, start: int, end: int | None) -> AsyncIterator[bytes]:

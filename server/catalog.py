@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import reprlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ class Catalog:
         """The task of a name. Raises UnsupportedTaskType."""
         if not isinstance(task_type, str) or task_type not in self.by_name:
             raise UnsupportedTaskType(
-                f"There is no taskType {task_type!r} here. Known are: {', '.join(sorted(self.by_name))}.",
+                f"There is no taskType {reprlib.repr(task_type)} here. Known are: {', '.join(sorted(self.by_name))}.",
                 parameter="taskType",
             )
         return self.by_name[task_type]
@@ -75,7 +76,7 @@ def read(task: Task[Any, Any], fields: dict[str, Any], *, strict: bool = False) 
 def _refusal(found: Any) -> ApiError:
     parameter = _path(found["loc"])
     kind, context = found["type"], found.get("ctx", {})
-    if kind == "missing":
+    if kind == "missing" or (kind == "string_too_short" and found["input"] == ""):
         return MissingParameter(f"{parameter} is required.", parameter=parameter)
     sentence = found["msg"].removeprefix("Value error, ").rstrip(".")
     return InvalidParameter(

@@ -20,7 +20,7 @@ import orjson
 
 from server.catalog import Catalog, read
 from server.config import read_config
-from server.errors import ApiError, InternalServerError
+from server.errors import ApiError, InternalServerError, UploadFailed
 from server.lifeline import die_with_parent
 from server.log import log, start
 from server.task import Limits, NewImage, Result, Stored
@@ -64,7 +64,12 @@ class Run:
         return Path(self._order["inputs"][ref])
 
     def scratch(self, suffix: str) -> Path:
-        return Path(self._order["scratch"]) / f"{uuid4().hex}{suffix}"
+        folder = Path(self._order["scratch"])
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as failure:
+            raise UploadFailed("The server has no room to work on images. Try again.") from failure
+        return folder / f"{uuid4().hex}{suffix}"
 
     def store(self, image: NewImage) -> Stored:
         uuids = self._order["uuids"]
@@ -142,4 +147,5 @@ def main(descriptor: int, parent: int) -> None:
 
 
 if __name__ == "__main__":
+    sys.path.append(str(Path.cwd()))  # task packages of the user's own lie here
     main(int(sys.argv[1]), int(sys.argv[2]))

@@ -17,8 +17,16 @@ from blake3 import blake3
 
 from server.blobs import Blobs, staged_blob
 from server.catalog import Catalog, read
-from server.errors import ApiError, ConflictTaskUUID, InvalidParameter, MissingParameter
+from server.errors import (
+    ApiError,
+    ConflictTaskUUID,
+    InternalServerError,
+    InvalidParameter,
+    InvalidRequest,
+    MissingParameter,
+)
 from server.fetch import decode, kind
+from server.log import log
 from server.queue import Job, Queue
 from server.task import Params, Task, references, wire_name
 from server.tenants import Tenant, Tenants
@@ -26,6 +34,8 @@ from server.tenants import Tenant, Tenants
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.I)
 ENVELOPE = ("taskType", "taskUUID", "deliveryMethod", "includeCost", "webhookURL", "strict")
 _SHOWN = 200
+_KEPT_BYTES = 256 * 1024
+_DEPTH = 32
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,20 @@ class Dispatch:
 
     def prepare(self, caller: Caller, request: Request) -> Prepared | Refused:
         """Check one object. Only CPU work: a large one may be checked in a thread."""
+        try:
+            return self._checked(caller, request)
+        except ApiError as refusal:
+            return refuse(request, [refusal])
+        except Exception as bug:
+            incident = uuid4().hex[:12]
+            log.error("dispatch_failed", incident=incident, tenant=caller.tenant.id, exc_info=bug)
+            return refuse(request, [InternalServerError(f"The server failed, incident {incident}.")])
+
+    def _checked(self, caller: Caller, request: Request) -> Prepared | Refused:
+        if not request.sent:
+            raise InvalidRequest("An element of the array is no task object, or has nothing in it.")
+        if _deeper(request.sent, _DEPTH):
+            raise InvalidRequest(f"A task may be nested {_DEPTH} levels deep.")
         failures = _envelope_failures(request.fields)
         try:
             task = self.catalog.named(request.fields.get("taskType"))
@@ -94,10 +118,7 @@ class Dispatch:
         params = read(task, fields, strict=request.fields.get("strict") is True)
         if isinstance(params, list) or failures:
             return refuse(request, failures + (params if isinstance(params, list) else []))
-        try:
-            return _prepared(caller, request, task, params)
-        except ApiError as undecodable:
-            return refuse(request, [undecodable])
+        return _prepared(caller, request, task, params)
 
     async def submit(self, caller: Caller, prepared: Prepared) -> Accepted | Refused:
         """Queue a checked task. Once this returns Accepted, an outcome will come."""
@@ -110,7 +131,7 @@ class Dispatch:
             answer = await self.queue.submit(
                 job,
                 session=caller.session,
-                sent=_shortened(prepared.request.sent),
+                sent=_kept(prepared.request.sent),
                 delivery=prepared.delivery,
                 fingerprint=prepared.fingerprint,
             )
@@ -133,6 +154,17 @@ def refuse(request: Request, refusals: list[ApiError]) -> Refused:
         if isinstance(parameter := failure.get("parameter"), str):
             failure["parameter"] = request.spelling.get(parameter, parameter)
     return Refused(request, failures)
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Whether there are objects or arrays in each other more than so many levels deep."""
+    found = [value]
+    for _ in range(levels):
+        nested = [item for item in found if isinstance(item, dict | list)]
+        if not nested:
+            return False
+        found = [child for item in nested for child in (item.values() if isinstance(item, dict) else item)]
+    return any(isinstance(item, dict | list) for item in found)
 
 
 def _envelope_failures(fields: dict[str, Any]) -> list[ApiError]:
@@ -197,8 +229,14 @@ def _fingerprint(fields: dict[str, Any]) -> str:
     return blake3(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
+def _kept(sent: dict[str, Any]) -> dict[str, Any]:
+    """A request as it is remembered and shown: without pixels; of one that is still huge, what every task has."""
+    kept = _shortened(sent)
+    return kept if len(orjson.dumps(kept)) <= _KEPT_BYTES else {name: kept[name] for name in ENVELOPE if name in kept}
+
+
 def _shortened(value: Any) -> Any:
-    """A request as it is kept and shown: pixels (long strings without a blank) cut down to what they begin with."""
+    """Long strings that look like pixels (they have no blank) cut down to what they begin with."""
     if isinstance(value, str) and len(value) > _SHOWN and " " not in value[:_SHOWN] and "://" not in value[:_SHOWN]:
         return f"{value[:40]}… ({len(value)} characters)"
     if isinstance(value, dict):

@@ -88,7 +88,7 @@ class Embedded:
 
         Raises EmbeddedError. It may be called again after the server has died.
         """
-        self.stop()
+        self._end()
         binaries = [self._binary] if self._binary else find_binaries()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
@@ -101,13 +101,17 @@ class Embedded:
 
     def stop(self) -> None:
         """End the server, and let go of the folder. Without effect when nothing runs."""
+        self._end()
+        if self._away:
+            shutil.rmtree(self._away, ignore_errors=True)
+        self._away = None
+
+    def _end(self) -> None:
         if self._process:
             reap(self._process)
         if self._lock:
             self._lock.close()
-        if self._away:
-            shutil.rmtree(self._away, ignore_errors=True)
-        self._process = self._lock = self._away = None
+        self._process = self._lock = None
 
     @property
     def alive(self) -> bool:
@@ -147,7 +151,7 @@ class Embedded:
         near = self.folder / "redis.sock"
         if _can_bind(near):
             return near
-        self._away = Path(tempfile.mkdtemp(prefix="taskarray-"))
+        self._away = self._away or Path(tempfile.mkdtemp(prefix="taskarray-"))  # one started again has the same URL
         return self._away / "redis.sock"
 
     def _start_first(self, binaries: Sequence[Path]) -> str:

@@ -123,6 +123,7 @@ class TaskNotFound(ApiError):
 
     code = "taskNotFound"
     status, retryable = 404, False
+    sentence = "There is no such task of this key, or its result is no longer kept."
 
 
 class TaskExpired(ApiError):

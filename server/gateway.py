@@ -17,9 +17,10 @@ from server.dispatch import Dispatch
 from server.errors import ApiError
 from server.images import Images
 from server.log import log
+from server.nodes import FAILURES
 from server.queue import Queue
 from server.sessions import Sessions
-from server.store import FAILURES, Store
+from server.store import Store
 from server.tenants import Tenant, Tenants
 
 _SAFETY_SECONDS = 3.0
@@ -150,7 +151,6 @@ class Gateway:
 
     async def workers(self) -> dict[str, dict[str, object]]:
         """The workers that have reported lately, by name."""
-        found = await self.store.guarded("HGETALL", f"{self.config.prefix}:workers")
-        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
-        about = {name.decode(): orjson.loads(value) for name, value in pairs}
+        found = await self.store.hash(f"{self.config.prefix}:workers")
+        about = {name.decode(): orjson.loads(value) for name, value in found.items()}
         return {name: worker for name, worker in about.items() if time.time() - worker["at"] < 10}

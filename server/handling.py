@@ -62,7 +62,8 @@ class Handling:
             await self._finish(claim, outcome, time.monotonic() - started)
         finally:
             noting.cancel()
-            shutil.rmtree(scratch, ignore_errors=True)
+            if scratch.exists():
+                shutil.rmtree(scratch, ignore_errors=True)
         log.info(
             "task_finished", task=job.uuid, task_type=job.task_type, tenant=job.tenant, attempt=claim.attempt,
             queued_s=round(time.time() - job.submitted - (time.monotonic() - started), 3),
@@ -74,7 +75,6 @@ class Handling:
         try:
             if claim.attempt > self.config.attempts:
                 raise ProcessingFailed("Its worker died each time this task ran, so it was given up.")
-            _make(scratch)
             answer = await self._persevering(claim, scratch, entered)
             entered("finishing")
             if failure := answer.get("failure"):
@@ -101,7 +101,7 @@ class Handling:
         job = claim.job
         task = self.catalog.named(job.task_type)
         entered("bringing" if self.inputs.slow(job) else "running")
-        inputs = await self.inputs.bring(job, task, scratch)
+        inputs = await self.inputs.bring(job, task, partial(_made, scratch))
         entered("running")
         order = {
             "task_type": job.task_type, "params": job.params, "uuids": job.uuids, "scratch": str(scratch),
@@ -163,8 +163,10 @@ class Handling:
         telling.add_done_callback(told)
 
 
-def _make(scratch: Path) -> None:
+def _made(scratch: Path) -> Path:
+    """The task's folder. It is made when something is to be put there, which most tasks do not need."""
     try:
-        scratch.mkdir(mode=0o700)
+        scratch.mkdir(mode=0o700, exist_ok=True)
+        return scratch
     except OSError as failure:
         raise UploadFailed("The server has no room to work on images. Try again.") from failure

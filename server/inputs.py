@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,32 +34,35 @@ class Inputs:
         """Whether an input must come over the network."""
         return any(isinstance(value, str) and "://" in value for value in job.params.values())
 
-    async def bring(self, job: Job, task: Task[Any, Any], scratch: Path) -> dict[str, str]:
+    async def bring(self, job: Job, task: Task[Any, Any], folder: Callable[[], Path]) -> dict[str, str]:
         """Every input as a path, by its reference. Raises the ApiError of the first that cannot be had."""
         params = task.params.model_validate(job.params, by_alias=True, by_name=False)
         named = {reference: wire_name(name) for name, reference in references(params)}
-        brought = [self._one(job, reference, member, scratch) for reference, member in named.items()]
+        brought = [self._one(job, reference, member, folder) for reference, member in named.items()]
         paths = [await brought[0]] if len(brought) == 1 else await asyncio.gather(*brought)
         return {reference: str(path) for reference, path in zip(named, paths, strict=True)}
 
-    async def _one(self, job: Job, reference: str, member: str, scratch: Path) -> Path:
-        into = scratch / f"input-{member}"
+    async def _one(self, job: Job, reference: str, member: str, folder: Callable[[], Path]) -> Path:
+        def into() -> Path:
+            return folder() / f"input-{member}"
+
         if reference.startswith(_STAGED):
             return await self._staged(reference.removeprefix(_STAGED), into)
         if kind(reference) == "uuid":
             return await self._stored(job.tenant, reference, member, into)
         if own := self._own(job, reference):
             return await self._stored(*own, member, into)
-        await self.fetcher.fetch(reference, into, member)
-        return into
+        path = into()
+        await self.fetcher.fetch(reference, path, member)
+        return path
 
-    async def _staged(self, blob: str, into: Path) -> Path:
+    async def _staged(self, blob: str, into: Callable[[], Path]) -> Path:
         try:
             return await self.blobs.local(blob, into)
         except BlobMissing:
             raise TaskExpired from None
 
-    async def _stored(self, tenant: str, uuid: str, member: str, into: Path) -> Path:
+    async def _stored(self, tenant: str, uuid: str, member: str, into: Callable[[], Path]) -> Path:
         missing = MediaNotFound(f"{member}: there is no image {uuid}. It may have expired.", parameter=member)
         image = await self.images.use(tenant, uuid)
         if image is None:

@@ -5,9 +5,18 @@ from __future__ import annotations
 import logging
 import sys
 
+import orjson
 import structlog
 
 from server.config import Config
+
+
+def _line(event: object, **_: object) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+_TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+"""Without the values of variables: keys and pixels are among them."""
 
 
 def start(config: Config, process: str) -> None:
@@ -19,9 +28,9 @@ def start(config: Config, process: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if text
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [structlog.processors.ExceptionRenderer(_TRACEBACKS), structlog.processors.JSONRenderer(_line)]
     )
     structlog.configure(
         processors=shared + last,

@@ -8,11 +8,11 @@ acknowledgement are one step (`finish` in scripts.lua).
 from __future__ import annotations
 
 import time
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
+from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from server.store import Store
@@ -91,8 +91,12 @@ class Queue:
     async def prepare(self) -> None:
         """Make the consumer groups; once they are there this does nothing."""
         for base in self.store.bases:
-            with suppress(ResponseError):
-                await self.store.redis.xgroup_create(f"{base}:jobs", GROUP, id="0", mkstream=True)
+            async with self.store.node(base) as redis:
+                try:
+                    await redis.xgroup_create(f"{base}:jobs", GROUP, id="0", mkstream=True)
+                except ResponseError as there:
+                    if "BUSYGROUP" not in str(there):
+                        raise
 
     async def submit(
         self, job: Job, *, session: str, sent: dict[str, Any], delivery: str, fingerprint: str
@@ -101,33 +105,36 @@ class Queue:
         answer = await self.store.run(
             "submit", self.store.home(job.tenant), job.tenant, job.uuid, fingerprint, session,
             self.config.duplicate_task, round(self.config.result_ttl), sent["taskType"], delivery,
-            orjson.dumps(sent), orjson.dumps(job.uuids), orjson.dumps(asdict(job)),
+            orjson.dumps(sent), orjson.dumps(job.uuids), orjson.dumps(job), job.task_type,
+            int(self.config.shards > 1),
         )  # fmt: skip
         return answer.decode()
 
     async def fresh(self, base: str, worker: str, wait: float) -> Claim | None:
         """The next job of a shard, waiting up to `wait` seconds (0: not at all, 4: the most that the store bears)."""
         options = ("BLOCK", round(wait * 1000)) if wait else ()
-        found = await self.store.redis.execute_command(
-            "XREADGROUP", "GROUP", GROUP, worker, "COUNT", 1, *options, "STREAMS", f"{base}:jobs", ">"
-        )  # fmt: skip
+        found = await self.store.wait(
+            base, "XREADGROUP", "GROUP", GROUP, worker, "COUNT", 1, *options, "STREAMS", f"{base}:jobs", ">"
+        )
         entries = _entries(found)
         return self._claim(base, worker, entries[0], 1) if entries else None
 
     async def stale(self, base: str, worker: str) -> Claim | None:
         """A job whose worker has been silent for the lease, if there is one."""
         lease = round(self.config.lease * 1000)
-        found = await self.store.redis.xautoclaim(f"{base}:jobs", GROUP, worker, lease, count=1)
-        return await self._taken(base, worker, found[1])
+        async with self.store.node(base) as redis:
+            found = await redis.xautoclaim(f"{base}:jobs", GROUP, worker, lease, count=1)
+            return await self._taken(redis, base, worker, found[1])
 
     async def inherited(self, base: str, worker: str, dead: str) -> Claim | None:
         """A job of a worker that is known to be dead, if it left one."""
         jobs = f"{base}:jobs"
-        left = await self.store.redis.xpending_range(jobs, GROUP, "-", "+", 1, dead)
-        if not left:
-            return None
-        taken = await self.store.redis.xclaim(jobs, GROUP, worker, 0, [left[0]["message_id"]])
-        return await self._taken(base, worker, taken)
+        async with self.store.node(base) as redis:
+            left = await redis.xpending_range(jobs, GROUP, "-", "+", 1, dead)
+            if not left:
+                return None
+            taken = await redis.xclaim(jobs, GROUP, worker, 0, [left[0]["message_id"]])
+            return await self._taken(redis, base, worker, taken)
 
     async def start(self, claim: Claim) -> bool:
         """Say that the job begins to run. False when it is no longer this worker's."""
@@ -176,24 +183,24 @@ class Queue:
 
     async def depth(self) -> tuple[int, float]:
         """How many jobs wait or run, and the age of the oldest in seconds."""
-        depth, oldest = 0, time.time()
+        depth, oldest = 0, (now := time.time())
         for base in self.store.bases:
             depth += await self.store.guarded("XLEN", f"{base}:jobs")
             first = _rows(await self.store.guarded("XRANGE", f"{base}:jobs", "-", "+", "COUNT", 1))
             if first:
                 oldest = min(oldest, int(first[0][0].split(b"-")[0]) / 1000)
-        return depth, max(0.0, time.time() - oldest)
+        return depth, now - oldest
 
     async def _step(self, script: str, claim: Claim, *arguments: Any) -> Any:
         return await self.store.run(script, claim.base, *arguments)
 
-    async def _taken(self, base: str, worker: str, entries: Any) -> Claim | None:
+    async def _taken(self, redis: Redis, base: str, worker: str, entries: Any) -> Claim | None:
         entries = _rows(entries)
         if not entries:
             return None
         message = entries[0][0]
-        pending = await self.store.redis.xpending_range(f"{base}:jobs", GROUP, message, message, 1)
-        return self._claim(base, worker, entries[0], pending[0]["times_delivered"] if pending else 1)
+        pending = await redis.xpending_range(f"{base}:jobs", GROUP, message, message, 1)
+        return self._claim(base, worker, entries[0], int(pending[0]["times_delivered"]) if pending else 1)
 
     def _claim(self, base: str, worker: str, entry: Any, attempt: int) -> Claim:
         message, fields = entry
@@ -201,12 +208,9 @@ class Queue:
         return Claim(job, base, message.decode(), worker, attempt)
 
 
-def _entries(found: Any) -> list[Any]:
-    """The entries of one stream in an XREADGROUP answer, whichever form redis-py gave it."""
-    if not found:
-        return []
-    streams = list(found.items()) if isinstance(found, dict) else found
-    return _rows(streams[0][1])
+def _entries(found: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """The entries of the one stream in an XREADGROUP answer."""
+    return _rows(found[0][1]) if found else []
 
 
 def _rows(entries: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:

@@ -106,7 +106,7 @@ class Runner:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "server.child", str(theirs.fileno()), str(os.getpid()),
+                sys.executable, "-P", "-m", "server.child", str(theirs.fileno()), str(os.getpid()),
                 pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL, env=_environment(),
             )  # fmt: skip
         self._reader, self._writer = await asyncio.open_connection(sock=ours)

@@ -43,7 +43,8 @@ end
 
 --- submit
 -- The task is known: attach to it, or conflict. Else: remembered, queued and waited for, all or nothing.
--- tenant, uuid, hash, session, mode, result ttl (s), type as sent, delivery, request, result uuids, job
+-- tenant, uuid, hash, session, mode, result ttl (s), type as sent, delivery, request, result uuids, job, task type,
+-- whether workers look at several shards and must be told
 local tenant, uuid, hash, session, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local task = task_key(tenant, uuid)
 local known = redis.call('HMGET', task, 'hash', 'state', 'uuids')
@@ -62,8 +63,8 @@ local message = redis.call('XADD', P .. ':jobs', '*', 'job', ARGV[11])
 redis.call('HSET', task, 'hash', hash, 'state', 'queued', 'message', message, 'type', ARGV[7],
   'delivery', ARGV[8], 'request', ARGV[9], 'uuids', ARGV[10])
 expect(session, tenant, uuid)
-redis.call('HINCRBY', P .. ':stats', 'received|' .. cjson.decode(ARGV[11]).task_type, 1)
-redis.call('PUBLISH', P .. ':ready', '1')
+redis.call('HINCRBY', P .. ':stats', 'received|' .. ARGV[12], 1)
+if ARGV[13] == '1' then redis.call('PUBLISH', P .. ':ready', 'fresh') end
 return 'accepted'
 
 --- start
@@ -83,11 +84,12 @@ redis.call('XCLAIM', P .. ':jobs', 'workers', ARGV[2], 0, ARGV[1], 'JUSTID')
 return 1
 
 --- release
--- The owner hands its job back unharmed: the next worker that looks for stale jobs takes it.
+-- The owner hands its job back unharmed: it is stale at once, and the others are told to look for it.
 -- message, worker, idle (ms)
 local pending = redis.call('XPENDING', P .. ':jobs', 'workers', ARGV[1], ARGV[1], 1)[1]
 if not pending or pending[2] ~= ARGV[2] then return 0 end
 redis.call('XCLAIM', P .. ':jobs', 'workers', ARGV[2], 0, ARGV[1], 'IDLE', ARGV[3], 'RETRYCOUNT', 0, 'JUSTID')
+redis.call('PUBLISH', P .. ':ready', 'stale')
 return 1
 
 --- finish
@@ -192,6 +194,25 @@ for _, key in ipairs({session_key(ARGV[1]), outbox_key(ARGV[1]), open_key(ARGV[1
   redis.call('EXPIRE', key, ARGV[3])
 end
 return 1
+
+--- restore
+-- A session that Redis has lost while its client is connected: made again, and what it waits for is found again.
+-- Answers with the tasks that are lost as well; with nothing when the session is there, as another gateway's.
+-- session, tenant, gateway, ttl (s), sent, uuids…
+local session, tenant = ARGV[1], ARGV[2]
+if redis.call('EXISTS', session_key(session)) == 1 then return false end
+redis.call('HSET', session_key(session), 'tenant', tenant, 'gateway', ARGV[3],
+  'top', ARGV[5], 'confirmed', ARGV[5], 'sent', ARGV[5])
+redis.call('EXPIRE', session_key(session), ARGV[4])
+redis.call('DEL', outbox_key(session), open_key(session))
+local lost = {}
+for place = 6, #ARGV do
+  local state = redis.call('HGET', task_key(tenant, ARGV[place]), 'state')
+  if not state then lost[#lost + 1] = ARGV[place]
+  elseif state == 'queued' or state == 'running' then expect(session, tenant, ARGV[place])
+  else append(session, ARGV[place]) end
+end
+return lost
 
 --- close
 -- A session that nobody can resume: what it waited for is asked for in other ways.

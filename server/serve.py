@@ -10,14 +10,13 @@ import signal
 import socket
 import sys
 import time
-import urllib.error
-import urllib.request
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
 
 from server.access import check, local_key
 from server.config import Config, ConfigError, variable_of
-from server.embedded import Embedded
+from server.embedded import Embedded, EmbeddedError
 from server.log import log
 from server.worker import worker_name
 
@@ -62,7 +61,7 @@ class Part:
             dead, self.name = self.name, worker_name()
             extra = ["--name", self.name] + (["--inherit", dead] if dead else [])
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "server", *self.command, *extra, "--parent", str(os.getpid()),
+            sys.executable, "-P", "-m", "server", *self.command, *extra, "--parent", str(os.getpid()),
             env=os.environ | self.environment, pass_fds=self.keep, stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
@@ -146,7 +145,10 @@ class Supervisor:
             await asyncio.sleep(_WATCH_SECONDS)
             if not self.embedded.alive:
                 log.warning("process_ended", part="redis")
-                self.embedded.start()
+                try:
+                    self.embedded.start()
+                except EmbeddedError as failure:
+                    log.error("redis_does_not_start", reason=str(failure))
 
     async def _stop(self) -> None:
         gateway, *others = self._parts
@@ -165,8 +167,8 @@ class Supervisor:
 
     async def _greet(self, port: int) -> None:
         host = "127.0.0.1" if self.config.host in ("0.0.0.0", "::", "localhost") else self.config.host
+        ready = await _wait_ready(host, port)
         host = f"[{host}]" if ":" in host else host
-        ready = await asyncio.to_thread(_wait_ready, f"http://{host}:{port}/readyz")
         if not ready:
             log.warning("not_ready_yet", see=f"http://{host}:{port}/readyz")
         key = self.key or "YOUR_API_KEY"
@@ -206,10 +208,20 @@ def _listen(config: Config) -> socket.socket:
     return listening
 
 
-def _wait_ready(url: str) -> bool:
+async def _wait_ready(host: str, port: int) -> bool:
+    """Wait until every part is there. In short steps: whoever stops the server must not have to wait for this."""
     end = time.monotonic() + _READY_SECONDS
     while time.monotonic() < end:
-        with suppress(OSError, urllib.error.URLError), urllib.request.urlopen(url, timeout=2) as answer:
-            return answer.status == 200
-        time.sleep(0.1)
+        if await asyncio.to_thread(_ready, host, port):
+            return True
+        await asyncio.sleep(0.1)
     return False
+
+
+def _ready(host: str, port: int) -> bool:
+    with closing(HTTPConnection(host, port, timeout=1)) as connection:
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False

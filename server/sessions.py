@@ -7,6 +7,7 @@ from the client some seconds after a delivery, so delivery is at least once and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -84,6 +85,16 @@ class Sessions:
         return bool(
             await self.store.run("touch", self.store.home(tenant), session, self.gateway, self.ttl, confirmed, sent)
         )
+
+    async def restore(self, tenant: str, session: str, sent: int, waits: Iterable[str]) -> list[str] | None:
+        """Make a session again that Redis has lost, and have it wait for tasks; those that are lost too are returned.
+
+        None when the session is there and another gateway's.
+        """
+        found = await self.store.run(
+            "restore", self.store.home(tenant), session, tenant, self.gateway, self.ttl, sent, *waits
+        )
+        return [uuid.decode() for uuid in found] if found is not None else None
 
     async def close(self, tenant: str, session: str) -> None:
         """End a session that nobody will resume."""

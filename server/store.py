@@ -11,31 +11,24 @@ import asyncio
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisGone
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import ConnectionError as Gone
+from redis.exceptions import MovedError, NoScriptError
 
 from server.config import Config
 from server.errors import ServiceUnavailable
+from server.nodes import FAILURES, Command, Nodes
 
-FAILURES = (RedisError, RedisClusterException, OSError)
-"""What a command may fail with: Redis, its Cluster, or the way to them."""
-
-_REPLY_SECONDS = 5
 _RECONNECT_SECONDS = 0.3
 _QUIET_SECONDS = 10
 _BATCH = 256
-Waiting = tuple[tuple[Any, ...], asyncio.Future[Any]]
 
 
 def _scripts() -> dict[str, str]:
@@ -51,19 +44,11 @@ class Store:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.redis = self._connect()
+        self.nodes = Nodes(config.redis_url, cluster=config.redis_cluster)
         self._sources = _scripts()
         self._sums = {name: sha1(body.encode()).hexdigest() for name, body in self._sources.items()}
-        self._lanes: defaultdict[str, list[Waiting]] = defaultdict(list)
+        self._lanes: defaultdict[str, list[tuple[Command, asyncio.Future[Any]]]] = defaultdict(list)
         self._flushing: dict[str, asyncio.Task[None]] = {}
-
-    def _connect(self) -> Any:
-        # A command that times out is not said again: Redis may just be slow, and is slower for hearing it thrice.
-        retry = Retry(ExponentialBackoff(cap=0.5, base=0.02), 3, supported_errors=(RedisGone,))
-        kind: Any = RedisCluster if self.config.redis_cluster else Redis
-        return kind.from_url(
-            self.config.redis_url, socket_timeout=_REPLY_SECONDS, socket_connect_timeout=2, retry=retry, protocol=2
-        )
 
     def shard_of(self, tenant: str) -> int:
         """The shard that holds everything of a tenant."""
@@ -83,7 +68,8 @@ class Store:
         return [self.base(shard) for shard in range(self.config.shards)]
 
     def call(self, *command: Any) -> asyncio.Future[Any]:
-        """Give Redis a command; it leaves with all others of this turn of the loop."""
+        """Give Redis a command; it leaves with all others of this turn of the loop. The reply comes raw: a hash as
+        a flat list, a status as bytes."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         lane = self._lane(command)
         self._lanes[lane].append((command, answer))
@@ -91,11 +77,35 @@ class Store:
             self._flushing[lane] = asyncio.create_task(self._flush(lane))
         return answer
 
-    def _lane(self, command: tuple[Any, ...]) -> str:
-        """Commands of one lane share pipelines. On a Cluster, a node that is away holds up its own slots only."""
+    def _lane(self, command: Command) -> str:
+        """Commands of one lane share pipelines. On a Cluster each shard has its own: a node that is away holds up
+        nobody else's."""
         if not self.config.redis_cluster:
             return ""
-        return str(command[3 if command[0].startswith("EVAL") else 1]).partition("}")[0]
+        name = str(command[3 if command[0].startswith("EVAL") else 1])
+        return name[: name.find("}") + 1] or name
+
+    async def wait(self, key: str, *command: Any) -> Any:
+        """A command that waits in Redis, on a connection of its own."""
+        try:
+            link = await self.nodes.link(key, "waiting")
+            (reply,) = await link.exchange([command])
+        except FAILURES:
+            self.nodes.doubt()
+            raise
+        if isinstance(reply, Exception):
+            self.nodes.doubt()
+            raise reply
+        return reply
+
+    @asynccontextmanager
+    async def node(self, key: str) -> AsyncGenerator[Redis]:
+        """The server that holds a key, for commands that do not travel with others: those that wait."""
+        try:
+            yield await self.nodes.holding(key)
+        except FAILURES:
+            self.nodes.doubt()
+            raise
 
     async def guarded(self, *command: Any) -> Any:
         """The same, with ServiceUnavailable for a Redis that does not answer."""
@@ -103,6 +113,11 @@ class Store:
             return await self.call(*command)
         except FAILURES as failure:
             raise ServiceUnavailable from failure
+
+    async def hash(self, key: str) -> dict[bytes, bytes]:
+        """A whole hash."""
+        flat = await self.guarded("HGETALL", key)
+        return dict(zip(flat[::2], flat[1::2], strict=True))
 
     async def run(self, script: str, base: str, *arguments: Any) -> Any:
         """Take one atomic step on the shard whose keys begin with `base`. Raises ServiceUnavailable."""
@@ -119,8 +134,8 @@ class Store:
         """Messages on channels, for as long as it is read. None says that some may have been missed."""
         while True:
             try:
-                await self.redis.initialize()
-                async with self._any_node() as client, client.pubsub() as pubsub:
+                redis = await self.nodes.any()
+                async with redis.pubsub() as pubsub:
                     await pubsub.subscribe(*channels)
                     async for message in _messages(pubsub):
                         if message["type"] == "message":
@@ -128,17 +143,8 @@ class Store:
                         elif message["channel"] == channels[-1].encode():
                             yield None  # subscribed to all, for the first time or again
             except FAILURES:
+                self.nodes.doubt()
                 await asyncio.sleep(_RECONNECT_SECONDS)
-
-    def _any_node(self) -> Redis:
-        """A connection of its own for pub/sub, which every node of a Cluster passes on."""
-        url = self.config.redis_url
-        if self.config.redis_cluster:
-            node, parts = self.redis.get_random_node(), urlsplit(url)
-            login, at, _ = parts.netloc.rpartition("@")
-            host = f"[{node.host}]" if ":" in node.host else node.host
-            url = parts._replace(netloc=f"{login}{at}{host}:{node.port}").geturl()
-        return Redis.from_url(url, socket_timeout=_REPLY_SECONDS, socket_connect_timeout=2, protocol=2)
 
     async def _flush(self, lane: str) -> None:
         waiting = self._lanes[lane]
@@ -146,34 +152,39 @@ class Store:
             while waiting:
                 batch = waiting[:_BATCH]
                 del waiting[:_BATCH]
-                await self._send(batch)
+                results = await self._replies(lane, [command for command, _ in batch])
+                for (_, answer), result in zip(batch, results, strict=True):
+                    if answer.done():
+                        continue
+                    if isinstance(result, Exception):
+                        answer.set_exception(result)
+                    else:
+                        answer.set_result(result)
         finally:
             del self._flushing[lane]
 
-    async def _send(self, batch: list[Waiting]) -> None:
-        results: list[Any]
+    async def _replies(self, lane: str, commands: list[Command]) -> list[Any]:
+        """The reply to each command, or what it failed with. One whose slot has moved is said again there."""
+        results = await self._exchange(lane, commands)
+        if any(isinstance(result, FAILURES) for result in results):
+            self.nodes.doubt()
+        moved = [place for place, result in enumerate(results) if isinstance(result, MovedError)]
+        if moved:
+            again = await self._exchange(lane, [commands[place] for place in moved])
+            for place, result in zip(moved, again, strict=True):
+                results[place] = result
+        return results
+
+    async def _exchange(self, lane: str, commands: list[Command]) -> list[Any]:
         try:
-            if len(batch) == 1:
-                results = [await self.redis.execute_command(*batch[0][0])]
-            else:
-                pipeline = self.redis.pipeline(transaction=False)
-                for command, _ in batch:
-                    pipeline.execute_command(*command)
-                results = await pipeline.execute(raise_on_error=False)
+            link = await self.nodes.link(lane, "lane")
+            return await link.exchange(commands)
         except Exception as failure:  # whatever it is, everybody who waits is told
-            results = [failure] * len(batch)
-        for (_, answer), result in zip(batch, results, strict=True):
-            if answer.done():
-                continue
-            if isinstance(result, Exception):
-                answer.set_exception(result)
-            else:
-                answer.set_result(result)
+            return [failure] * len(commands)
 
     async def close(self) -> None:
         """Let go of every connection."""
-        with suppress(*FAILURES):
-            await self.redis.aclose()
+        await self.nodes.close()
 
 
 async def _messages(pubsub: PubSub) -> AsyncIterator[dict[str, Any]]:
@@ -182,7 +193,7 @@ async def _messages(pubsub: PubSub) -> AsyncIterator[dict[str, Any]]:
     while True:
         message = await pubsub.get_message(timeout=_QUIET_SECONDS)
         if message is None and silent:
-            raise RedisGone("the subscription is silent")
+            raise Gone("the subscription is silent")
         silent = message is None
         if message is None:
             await pubsub.ping()

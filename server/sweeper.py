@@ -16,8 +16,9 @@ from server.config import Config
 from server.errors import ApiError
 from server.images import Images
 from server.log import log
+from server.nodes import FAILURES
 from server.queue import GROUP, Queue
-from server.store import FAILURES, Store
+from server.store import Store
 
 _SWEEP_SECONDS = 1.0
 _HEAL_SECONDS = 3600.0
@@ -67,7 +68,8 @@ class Sweeper:
         """Delete blobs that no record knows, and staged bytes and scratch files whose task is long over."""
         count, now = 0, time.time()
         async for blob in self.blobs.listed("images", now - grace):
-            if not await self.images.holds(blob):
+            # images/<tenant>/<two>/<name> is ours; what somebody else has put there is not.
+            if blob.count("/") == 3 and not await self.images.holds(blob):
                 await self.blobs.delete(blob)
                 count += 1
         for prefix in ("staged", "scratch"):
@@ -81,15 +83,14 @@ class Sweeper:
     async def bury(self) -> None:
         """Take workers that have been silent for long off the lists, once nothing of theirs is left to do."""
         workers = f"{self.config.prefix}:workers"
-        known = await self.store.redis.hgetall(workers)
-        silent = [name for name, about in known.items() if time.time() - orjson.loads(about)["at"] > _DEAD_SECONDS]
-        if silent:
-            await self.store.redis.hdel(workers, *silent)
+        async with self.store.node(workers) as redis:
+            known = await redis.hgetall(workers)
+            silent = [name for name, about in known.items() if time.time() - orjson.loads(about)["at"] > _DEAD_SECONDS]
+            if silent:
+                await redis.hdel(workers, *silent)
         for base in self.store.bases:
-            for consumer in await self.store.redis.xinfo_consumers(f"{base}:jobs", GROUP):
-                if (
-                    consumer["pending"] == 0
-                    and consumer["idle"] > _DEAD_SECONDS * 1000
-                    and consumer["name"] not in known
-                ):
-                    await self.store.redis.xgroup_delconsumer(f"{base}:jobs", GROUP, consumer["name"])
+            async with self.store.node(base) as redis:
+                for consumer in await redis.xinfo_consumers(f"{base}:jobs", GROUP):
+                    long = consumer["idle"] > _DEAD_SECONDS * 1000
+                    if long and consumer["pending"] == 0 and consumer["name"] not in known:
+                        await redis.xgroup_delconsumer(f"{base}:jobs", GROUP, consumer["name"])

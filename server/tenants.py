@@ -84,17 +84,14 @@ class Tenants:
 
     async def listed(self) -> list[dict[str, Any]]:
         """The stored keys, oldest first: name, the key's last four characters, times."""
-        found = await self.store.guarded("HGETALL", self._stored)
-        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
-        entries = [orjson.loads(entry) | {"id": digest.decode()[:8]} for digest, entry in pairs]
+        found = await self.store.hash(self._stored)
+        entries = [orjson.loads(entry) | {"id": digest.decode()[:8]} for digest, entry in found.items()]
         return sorted(entries, key=lambda entry: entry["created"])
 
     async def revoke(self, which: str) -> int:
         """Revoke the stored keys with that name or id; how many there were."""
-        found = await self.store.guarded("HGETALL", self._stored)
-        pairs = list(found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True))
         count = 0
-        for digest, raw in pairs:
+        for digest, raw in (await self.store.hash(self._stored)).items():
             entry = orjson.loads(raw)
             if which in (entry["name"], digest.decode()[:8]) and not entry.get("revoked"):
                 entry["revoked"] = time.time()

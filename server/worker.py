@@ -25,9 +25,10 @@ from server.handling import Handling, Phase
 from server.images import Images
 from server.inputs import Inputs
 from server.log import log
+from server.nodes import FAILURES
 from server.queue import Claim, Queue
 from server.runner import Runner
-from server.store import FAILURES, Store
+from server.store import Store
 
 _AHEAD = 8
 _HEARTBEAT_SECONDS = 2
@@ -140,10 +141,11 @@ class Worker:
                 return claim
         self._inherit = ""
         if time.monotonic() >= self._reclaim_at:
+            self._reclaim_at = time.monotonic() + self.config.lease / 3
             for base in bases:
                 if claim := await self.queue.stale(base, self.name):
+                    self._reclaim_at = 0.0  # there may be more
                     return claim
-            self._reclaim_at = time.monotonic() + self.config.lease / 3
         return await self._fresh(bases, min(1.0, self.config.lease / 3))
 
     async def _fresh(self, bases: list[str], wait: float) -> Claim | None:
@@ -180,7 +182,7 @@ class Worker:
             await asyncio.sleep(self.config.lease / 3)
             for claim, task in list(self._claims.items()):
                 with suppress(ApiError):
-                    if not await self.queue.renew(claim) and self._phases.get(claim) != "finishing":
+                    if not await self.queue.renew(claim) and self._phases.get(claim, "finishing") != "finishing":
                         log.warning("claim_lost", task=claim.job.uuid, worker=self.name)
                         task.cancel()
 
@@ -198,5 +200,7 @@ class Worker:
             await asyncio.sleep(_HEARTBEAT_SECONDS)
 
     async def _listen(self) -> None:
-        async for _ in self.store.listen(*(f"{base}:ready" for base in self.store.bases)):
+        async for message in self.store.listen(*(f"{base}:ready" for base in self.store.bases)):
+            if message == b"stale":
+                self._reclaim_at = 0.0
             self._ready.set()

@@ -40,7 +40,10 @@ class Client:
 
     async def connect(self, session: str = "", **options: Any) -> Self:
         """Connect and authenticate; with `session`, ask to resume it."""
-        await self.open(**options)
+        return await (await self.open(**options)).authenticate(session)
+
+    async def authenticate(self, session: str = "") -> Self:
+        """Send the key of this client, and be told its session."""
         asked = {"taskType": "authentication", "apiKey": self.key}
         await self.send([asked | ({"connectionSessionUUID": session} if session else {})])
         answer = await self.next()
@@ -92,6 +95,10 @@ class Client:
     async def ask(self, *tasks: dict[str, Any], within: float = 30) -> list[dict[str, Any]]:
         """Send tasks in one array; their frames in the same order."""
         await self.send(list(tasks))
+        return await self.answers(*tasks, within=within)
+
+    async def answers(self, *tasks: dict[str, Any], within: float = 30) -> list[dict[str, Any]]:
+        """The frames about tasks that were sent before, in this order."""
         return [await self.answer(task["taskUUID"], within) for task in tasks]
 
     async def run(self, task_type: str, within: float = 30, **members: Any) -> dict[str, Any]:

@@ -23,9 +23,11 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def installation(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One gateway, two workers, a sweeper: for tests that break nothing."""
     found = Installation(tmp_path_factory.mktemp("shared"), redis_url, TASKARRAY_PREFIX="shared")
-    found.start_all()
-    yield found
-    found.stop()
+    try:
+        found.start_all()
+        yield found
+    finally:
+        found.stop()
 
 
 @pytest.fixture

@@ -59,9 +59,19 @@ class RedisCluster:
         while self._processes:
             reap(self._processes.pop())
 
+    def kill(self, port: int) -> None:
+        """End a node at once; what it held is gone."""
+        process = self._processes[self.ports.index(port)]
+        process.kill()
+        process.wait()
+
+    def restart(self, port: int) -> None:
+        """Start a killed node again, empty, in its old place."""
+        self._processes[self.ports.index(port)] = self._start(find_binary(), port)
+
     def _start(self, binary: Path, port: int) -> subprocess.Popen[bytes]:
         folder = self.folder / str(port)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         options = f"--port {port} --bind 127.0.0.1 --cluster-enabled yes --cluster-node-timeout 5000 --appendonly no"
         with (folder / "redis.log").open("ab") as log:
             return spawn([str(binary), *options.split(), "--dir", str(folder), "--save", ""], log)

@@ -36,7 +36,7 @@ def ack_frame(sent: dict[str, Any]) -> v1.Frame:
 
 
 async def get_response(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> v1.Frame:
-    """How a task of this key stands: its items so far, or its error. Waits a moment for one that still runs."""
+    """How a task of this key stands: its items so far, or its error. Waits a moment for news of one that still runs."""
     try:
         known = await _awaited(gateway, tenant, asked)
     except ApiError as failure:
@@ -72,9 +72,11 @@ async def _known(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> Known:
 async def _awaited(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> Known:
     loop = asyncio.get_running_loop()
     end, pause = loop.time() + gateway.config.poll_hold, _POLL_SECONDS
-    while (known := await _known(gateway, tenant, asked)).state not in TERMINAL and loop.time() + pause < end:
+    first = known = await _known(gateway, tenant, asked)
+    while known.state not in TERMINAL and known.progress == first.progress and loop.time() + pause < end:
         await asyncio.sleep(pause)
         pause = min(pause * 2, 0.2)
+        known = await _known(gateway, tenant, asked)
     return known
 
 

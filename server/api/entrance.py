@@ -42,10 +42,16 @@ def origin_allowed(config: Config, origin: str, host: str) -> bool:
     if not origin or "*" in config.origins or origin in config.origins:
         return True
     public = urlsplit(config.public_url)
-    name, page = urlsplit(f"//{host}").hostname or "", urlsplit(origin)
+    try:
+        name, page = urlsplit(f"//{host}").hostname, urlsplit(origin)
+    except ValueError:
+        return False
+    if not page.hostname:
+        return False
     if config.loopback:
-        return name in (*_LOCAL, public.hostname) and page.hostname in (*_LOCAL, public.hostname)
-    return page.netloc == host or (bool(public.netloc) and page.netloc == public.netloc)
+        known = {*_LOCAL, public.hostname or _LOCAL[0]}
+        return name in known and page.hostname in known
+    return page.netloc in (host, public.netloc)
 
 
 @asynccontextmanager
@@ -88,7 +94,8 @@ async def _first_objects(config: Config, wire: Wire, message: str | bytes) -> li
     try:
         objects = v1.parse(message)
     except ApiError as broken:
-        await wire.send(v1.dumps(v1.errors([broken.as_dict()], {})))
+        for frame in v1.unreadable(message, broken):
+            await wire.send(v1.dumps(frame))
         return None
     if objects[0].get("taskType") == "authentication":
         return objects

@@ -14,7 +14,7 @@ from server.errors import ApiError, MediaNotFound, wire
 from server.gateway import Gateway
 from server.images import Image
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 
 
 class ImageFile:
@@ -32,30 +32,29 @@ class ImageFile:
         if image is None:
             return _failure(MediaNotFound("There is no image at this address. It may have expired."))
         headers = _headers(image)
-        if headers["etag"] in request.headers.get("if-none-match", ""):
+        known = request.headers.get("if-none-match", "")
+        if headers["etag"] in known or known.strip() == "*":
             return Response(status_code=304, headers=headers)
         span = _span(request, image, headers)
-        if span is None:
+        start, end = span or (0, image.bytes)
+        if start >= end:
             return Response(status_code=416, headers=headers | {"content-range": f"bytes */{image.bytes}"})
-        start, end = span
-        status = 200
-        if end - start < image.bytes:
-            status = 206
+        if span:
             headers["content-range"] = f"bytes {start}-{end - 1}/{image.bytes}"
         headers["content-length"] = str(end - start)
-        if request.method == "HEAD":
-            return Response(status_code=status, headers=headers)
-        return await self._stream(tenant, image, start, end, status, headers)
+        return await self._stream(tenant, image, start, end, 206 if span else 200, headers, request.method == "HEAD")
 
     async def _stream(
-        self, tenant: str, image: Image, start: int, end: int, status: int, headers: dict[str, str]
+        self, tenant: str, image: Image, start: int, end: int, status: int, headers: dict[str, str], head: bool
     ) -> Response:
-        chunks = self.gateway.blobs.read(image.blob, start, end)
+        chunks = self.gateway.blobs.read(image.blob, start, start + 1 if head else end)
         try:
             first = await anext(chunks, b"")
         except BlobMissing:
             await self.gateway.images.forget(tenant, image.uuid)  # a record without a blob heals itself
             return _failure(MediaNotFound("There is no image at this address any more."))
+        if head:
+            return Response(status_code=status, headers=headers)
 
         async def body() -> AsyncIterator[bytes]:
             yield first
@@ -81,15 +80,15 @@ def _headers(image: Image) -> dict[str, str]:
 
 
 def _span(request: Request, image: Image, headers: dict[str, str]) -> tuple[int, int] | None:
-    """The bytes asked for, as (start, end); None for a range that lies outside. Several ranges get the whole."""
+    """The bytes asked for, as (start, end), which may be none; None for all, as where several ranges are asked for."""
     asked = _RANGE.fullmatch(request.headers.get("range", ""))
     condition = request.headers.get("if-range", headers["etag"])
-    if not asked or asked[0] == "bytes=-" or condition != headers["etag"]:
-        return 0, image.bytes
-    if not asked[1]:
-        return max(0, image.bytes - int(asked[2])), image.bytes
-    start, end = int(asked[1]), min(int(asked[2] or image.bytes), image.bytes - 1) + 1
-    return (start, end) if start < image.bytes and start < end else None
+    if not asked or condition != headers["etag"] or request.method != "GET":
+        return None
+    first, last, suffix = asked.groups()
+    if suffix:
+        return max(0, image.bytes - int(suffix)), image.bytes
+    return int(first), min(int(last or image.bytes), image.bytes - 1) + 1
 
 
 def _failure(failure: ApiError) -> Response:

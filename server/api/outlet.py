@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from typing import Any
 
 from server.api import v1
 from server.api.answers import ack_frame, outcome_frame
 from server.api.wire import ClientGone, Wire
 from server.dispatch import Caller
-from server.errors import ApiError
+from server.errors import ApiError, TaskNotFound
 from server.gateway import Gateway
 from server.log import log
 from server.sessions import Entry, Resumed
 
+_BATCH = 64
 _CONFIRM_SECONDS = 5.0
 """What was sent this long before a client's message has surely reached it."""
 
@@ -31,16 +31,16 @@ class Outlet:
         self.gateway = gateway
         self.wire = wire
         self.caller = caller
-        self.open = set[str]()
-        """The tasks of this socket that have not been answered."""
+        self.open = dict[str, int]()
+        """The tasks of this socket that have not been answered, each with how often it was sent."""
         self.offset = self.confirmed = 0
-        self._frames: deque[bytes] = deque()
+        self._frames: list[bytes] = []
         self._queued = 0
         self._rung = False
         self._writer: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
         self._eager: dict[str, asyncio.Future[Entry]] = {}
-        self._deliveries: deque[tuple[float, int]] = deque()
+        self._deliveries: list[tuple[float, int]] = []
         self._replaying = False
         self._errors_sent = 0
 
@@ -75,14 +75,16 @@ class Outlet:
         try:
             while self._frames or self._rung:
                 while self._frames:
-                    frame = self._frames.popleft()
+                    frame = self._frames.pop(0)
                     await self._put(frame)
                     self._queued -= len(frame)
                     self._room.set()
                 if self._rung:
                     await self._deliver()
         except ClientGone:
-            pass
+            self._frames.clear()
+            self._queued = 0
+            self._room.set()
         except ApiError as failure:
             log.warning("outbox_unreadable", session=self.caller.session, reason=failure.message)
         finally:
@@ -91,14 +93,14 @@ class Outlet:
     async def _deliver(self) -> None:
         """Send what the outbox has for this socket."""
         self._rung = False
-        entries = await self.gateway.sessions.read(self.caller.tenant.id, self.caller.session, self.offset)
+        entries = await self.gateway.sessions.read(self.caller.tenant.id, self.caller.session, self.offset, _BATCH)
         for entry in entries:
             self.offset = entry.offset
             if frame := await self._frame(entry):
                 await self._put(v1.dumps(frame))
-            self.open.discard(entry.uuid)
+            self.open.pop(entry.uuid, None)
             self._deliveries.append((time.monotonic(), entry.offset))
-        if entries:
+        if len(entries) == _BATCH:
             self._rung = True
         else:
             self._replaying = False
@@ -122,6 +124,9 @@ class Outlet:
 
     async def _put(self, frame: bytes) -> None:
         """Send one frame. A reader that takes nothing for long is closed; what it misses stays in its outbox."""
+        if self.wire.ready:
+            await self.wire.send(frame)
+            return
         while True:
             before = self.wire.backlog
             try:
@@ -143,31 +148,50 @@ class Outlet:
             self.send(ack_frame(sent))
         self.wake()
 
+    async def touch(self) -> bool:
+        """Keep the session for another term; False when it is no longer this gateway's."""
+        return await self.gateway.sessions.touch(
+            self.caller.tenant.id, self.caller.session, self.confirmed, self.offset
+        )
+
+    async def keep(self) -> bool:
+        """The same for a connected client: a session that Redis has lost is made again. False when it has moved."""
+        if await self.touch():
+            return True
+        lost = await self.gateway.sessions.restore(self.caller.tenant.id, self.caller.session, self.offset, self.open)
+        for uuid in lost or ():
+            self.open.pop(uuid, None)
+            self.send(v1.errors([TaskNotFound(parameter="taskUUID").as_dict()], {"taskUUID": uuid}))
+        self.wake()
+        return lost is not None
+
     def confirm(self, now: float) -> None:
         """The client was heard: what was sent some time before has reached it."""
         while self._deliveries and self._deliveries[0][0] < now - _CONFIRM_SECONDS:
-            self.confirmed = self._deliveries.popleft()[1]
+            self.confirmed = self._deliveries.pop(0)[1]
 
-    def expect(self, uuid: str) -> None:
-        """An async task of this socket is being queued: its result may come in place of its ack."""
-        self._eager[uuid] = asyncio.get_running_loop().create_future()
+    def expect(self, uuid: str, *, soon: bool) -> asyncio.Future[Entry] | None:
+        """A task of this socket is being queued. With `soon`, its result may come in place of its ack: here."""
+        self.open[uuid] = self.open.get(uuid, 0) + 1
+        return self._eager.setdefault(uuid, asyncio.get_running_loop().create_future()) if soon else None
 
     def forget(self, uuid: str) -> None:
-        """The task was refused after all."""
-        self.open.discard(uuid)
-        self._eager.pop(uuid, None)
-
-    async def acknowledge(self, uuid: str, sent: dict[str, Any]) -> None:
-        """The ack of an async task, or, if it comes soon enough, the result in its place."""
-        try:
-            async with asyncio.timeout(self.gateway.config.eager_ack):
-                entry = await self._eager[uuid]
-        except TimeoutError:
-            self.send(ack_frame(sent))
+        """The task was refused after all. Another one under its UUID may still run."""
+        left = self.open.pop(uuid, 0) - 1
+        if left > 0:
+            self.open[uuid] = left
         else:
-            self.send(await outcome_frame(self.gateway, sent, entry.outcome or {}, status="success"))
-        finally:
             self._eager.pop(uuid, None)
+
+    async def acknowledge(self, uuid: str, sent: dict[str, Any], soon: asyncio.Future[Entry]) -> None:
+        """The ack of an async task, or, if it comes soon enough, the result in its place."""
+        done, _ = await asyncio.wait([soon], timeout=self.gateway.config.eager_ack)
+        if self._eager.get(uuid) is soon:
+            del self._eager[uuid]
+        if done:
+            self.send(await outcome_frame(self.gateway, sent, soon.result().outcome or {}, status="success"))
+        else:
+            self.send(ack_frame(sent))
 
     def stop(self) -> None:
         """The socket is gone."""

@@ -94,9 +94,7 @@ class Pages:
         """The counters that the atomic steps keep, summed over the shards."""
         total = dict[str, float]()
         for base in self.gateway.store.bases:
-            found = await self.gateway.store.guarded("HGETALL", f"{base}:stats")
-            pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
-            for name, value in pairs:
+            for name, value in (await self.gateway.store.hash(f"{base}:stats")).items():
                 total[name.decode()] = total.get(name.decode(), 0.0) + float(value)
         return total
 

@@ -14,10 +14,11 @@ import orjson
 import pybase64
 
 from server.blobs import Blobs
-from server.dispatch import Request
+from server.dispatch import ENVELOPE, Request
 from server.errors import ApiError, InvalidRequest, wire
 
 _KNOWN_BY = re.compile(rb'"(taskUUID|taskType)"\s*:\s*"([0-9A-Za-z-]{1,64})"')
+_GLIMPSE = 256 * 1024
 _INPUTS = {
     "image": "inputImage",
     "images": "inputImages",
@@ -28,22 +29,29 @@ _INPUTS = {
 
 
 def parse(text: str | bytes) -> list[dict[str, Any]]:
-    """A message as task objects. A single object is taken as an array of one. Raises InvalidRequest."""
+    """A message as task objects. A single object is taken as an array of one, and an element that is no object as
+    an empty one, whose refusal stops none of its neighbours. Raises InvalidRequest."""
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError as broken:
         raise InvalidRequest(f"The message is not JSON: {broken.msg} at position {broken.pos}.") from None
-    objects = found if isinstance(found, list) else [found]
+    if not isinstance(found, list | dict):
+        raise InvalidRequest
+    objects: list[Any] = found if isinstance(found, list) else [found]
     if not objects:
         raise InvalidRequest("The array is empty. Send at least one task object.")
-    for place, item in enumerate(objects):
-        if not isinstance(item, dict):
-            raise InvalidRequest(f"Element {place} of the array is not a task object.")
-    return objects
+    return [item if isinstance(item, dict) else {} for item in objects]
+
+
+def unreadable(message: str | bytes, failure: ApiError) -> list[Frame]:
+    """The refusals of a message that is not JSON: one for each task that can be made out in it."""
+    start = message[:_GLIMPSE]
+    start = start.encode() if isinstance(start, str) else start
+    return [errors([failure.as_dict()], sent) for sent in glimpsed(start)]
 
 
 def glimpsed(start: bytes) -> list[dict[str, Any]]:
-    """The tasks of a message that cannot be read, as far as its beginning tells them; one unknown if it tells none."""
+    """The tasks that the beginning of a message tells, as far as it does; one unknown if it tells none."""
     found = [dict[str, Any]()]
     for name, value in _KNOWN_BY.findall(start):
         if name.decode() in found[-1]:
@@ -62,7 +70,7 @@ def level(sent: dict[str, Any]) -> Request:
         members: dict[str, Any] = fields.pop(container)
         for name, value in members.items():
             flat = _INPUTS.get(name, name) if container == "inputs" else name
-            if value is not None and flat not in fields:
+            if value is not None and flat not in fields and flat not in ENVELOPE:
                 fields[flat] = value
                 spelling[flat] = f"{container}.{name}"
     return Request(sent, fields, spelling)

@@ -51,10 +51,6 @@ class Exchange:
         """The end of a task, when it comes."""
         return self._waiters.setdefault(uuid, asyncio.get_running_loop().create_future())
 
-    def forget(self, uuid: str) -> None:
-        """The task was refused: nothing will come."""
-        self._waiters.pop(uuid, None)
-
     @property
     def waiting(self) -> bool:
         return any(not waiter.done() for waiter in self._waiters.values())
@@ -93,7 +89,10 @@ class TaskArray:
         key = bearer(request)
         if key:
             await self.gateway.tenants.identify(key)
-        objects = v1.parse(body) if len(body) <= _INLINE_BYTES else await asyncio.to_thread(v1.parse, body)
+        try:
+            objects = v1.parse(body) if len(body) <= _INLINE_BYTES else await asyncio.to_thread(v1.parse, body)
+        except ApiError as broken:
+            return v1.unreadable(body, broken)
         if objects[0].get("taskType") == "authentication":
             key = key or objects[0].get("apiKey")
             objects = objects[1:]
@@ -141,7 +140,6 @@ class TaskArray:
         end = exchange.expected(uuid)
         answer = await self.gateway.dispatch.submit(exchange.caller, prepared)
         if isinstance(answer, Refused):
-            exchange.forget(uuid)
             return v1.errors(answer.failures, sent)
         try:
             async with asyncio.timeout(config.eager_ack if soon else config.sync_wait):
@@ -163,6 +161,6 @@ def _response(frames: list[v1.Frame], *, single: bool) -> Response:
     if failures and not items:
         body["error"] = failures[0]
         status = status_of(failures[0]["code"])
-        if wait := failures[0].get("retryAfter"):
+        if wait := failures[0].get("retryAfter", 1 if status == 503 else 0):
             headers["retry-after"] = str(max(1, round(wait)))
     return Response(orjson.dumps(body or {"data": []}), status, headers, "application/json")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from contextlib import suppress
 from typing import Any
 
@@ -27,6 +26,8 @@ from server.log import log
 _INLINE_BYTES = 64 * 1024
 """Messages up to this size are parsed where they arrive; larger ones in a thread, so that pings go on."""
 _PENDING_MESSAGES = 256
+_AT_ONCE = 64
+_REPLIES = 1000
 _PING_BYTES = 200
 Step = Prepared | Refused | dict[str, Any]
 
@@ -42,7 +43,7 @@ class Connection:
         self.outlet = Outlet(gateway, wire, caller)
         self.seen = time.monotonic()
         self._touch_at = self.seen + gateway.config.session_ttl / 3
-        self._inbox: deque[str | bytes] = deque()
+        self._inbox: list[str | bytes] = []
         self._inbox_bytes = 0
         self._taker: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
@@ -71,8 +72,7 @@ class Connection:
     async def _take_all(self) -> None:
         try:
             while self._inbox:
-                message = self._inbox.popleft()
-                await self.outlet.room()
+                message = self._inbox.pop(0)
                 await self._work(message)
                 self._inbox_bytes -= len(message)
                 self._room.set()
@@ -84,16 +84,14 @@ class Connection:
     async def _work(self, message: str | bytes) -> None:
         try:
             if len(message) <= _INLINE_BYTES:
-                steps = self._prepare(message)
+                steps = self.prepare(v1.parse(message))
             else:
-                steps = await asyncio.to_thread(self._prepare, message)
+                steps = await asyncio.to_thread(lambda: self.prepare(v1.parse(message)))
         except ApiError as broken:
-            self.outlet.send(v1.errors([broken.as_dict()], {}))
+            for frame in v1.unreadable(message, broken):
+                self.outlet.send(frame)
         else:
             await self.answer(steps)
-
-    def _prepare(self, message: str | bytes) -> list[Step]:
-        return self.prepare(v1.parse(message))
 
     def prepare(self, objects: list[dict[str, Any]]) -> list[Step]:
         """Each object of a message: checked, refused, or a task of the conversation as it was sent."""
@@ -106,15 +104,20 @@ class Connection:
         ]
 
     async def answer(self, steps: list[Step]) -> None:
-        """Carry out what a message asks for."""
-        if len(steps) == 1:
-            await self._step(steps[0])
-        else:
-            await asyncio.gather(*(self._step(step) for step in steps))
+        """Carry out what a message asks for, no faster than the client takes the answers."""
+        for start in range(0, len(steps), _AT_ONCE):
+            await self.outlet.room()
+            while len(self._helpers) > _REPLIES:
+                await asyncio.wait(self._helpers, return_when=asyncio.FIRST_COMPLETED)
+            part = steps[start : start + _AT_ONCE]
+            await (self._step(part[0]) if len(part) == 1 else asyncio.gather(*map(self._step, part)))
 
     async def _step(self, step: Step) -> None:
         if isinstance(step, dict):
-            self._converse(step)
+            if step.get("taskType") == "getTaskDetails":
+                await self._reply(get_task_details, step)
+            else:
+                self._converse(step)
             return
         refused = await self._submit(step) if isinstance(step, Prepared) else step
         if refused:
@@ -124,15 +127,13 @@ class Connection:
         if self.gateway.stopping:
             return refuse(prepared.request, [ServiceUnavailable()])
         uuid = prepared.job.uuid
-        self.outlet.open.add(uuid)
-        if prepared.delivery == "async":
-            self.outlet.expect(uuid)
+        soon = self.outlet.expect(uuid, soon=prepared.delivery == "async")
         answer = await self.gateway.dispatch.submit(self.caller, prepared)
         if isinstance(answer, Refused):
             self.outlet.forget(uuid)
             return answer
-        if prepared.delivery == "async":
-            self._help(self.outlet.acknowledge(uuid, prepared.request.sent))
+        if soon:
+            self._help(self.outlet.acknowledge(uuid, prepared.request.sent, soon))
         return None
 
     def _converse(self, sent: dict[str, Any]) -> None:
@@ -143,8 +144,6 @@ class Connection:
                 self.outlet.send(authenticated(self.session))
             case "getResponse":
                 self._help(self._reply(get_response, sent))
-            case "getTaskDetails":
-                self._help(self._reply(get_task_details, sent))
             case _:
                 self.outlet.send(too_many(self.gateway.config, sent))
 
@@ -178,9 +177,10 @@ class Connection:
         if now - self.seen > limit and not self.waiting:
             self.wire.close(4408, f"nothing heard for {limit:g} s")
             return
-        if now >= self._touch_at:
+        if now >= self._touch_at or self.outlet.open:
             self._touch_at = now + self.gateway.config.session_ttl / 3
-            await self._touch()
+            if not await self.outlet.keep():
+                self.taken()
 
     async def dismiss(self) -> None:
         self.wire.close(1012, "the server restarts; come back")
@@ -192,11 +192,7 @@ class Connection:
             if task:
                 task.cancel()
         with suppress(ApiError):
-            await self._touch()
-
-    async def _touch(self) -> None:
-        outlet, sessions = self.outlet, self.gateway.sessions
-        await sessions.touch(self.caller.tenant.id, self.session, outlet.confirmed, outlet.offset)
+            await self.outlet.touch()
 
 
 def _ping(message: str | bytes) -> dict[str, Any] | None:

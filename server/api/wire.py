@@ -219,6 +219,7 @@ class Wire:
         await self._send({"type": "websocket.http.response.start", "status": status, "headers": headers})
         body = orjson.dumps({"error": {"code": "forbidden" if status == 403 else "refused", "message": sentence}})
         await self._send({"type": "websocket.http.response.body", "body": body})
+        self._protocol.handshake_complete = True  # uvicorn does not count a refusal, and would log an error
         return False
 
     async def receive(self) -> str | bytes | None:
@@ -232,6 +233,11 @@ class Wire:
 
     async def send(self, frame: bytes) -> None:
         await self._protocol.put(frame)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a frame can be sent without waiting."""
+        return self._protocol.writable.is_set()
 
     @property
     def backlog(self) -> int:

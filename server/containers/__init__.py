@@ -37,6 +37,8 @@ FORMATS = "JPEG, PNG, WebP, GIF and BMP"
 HEAD = 512
 """As many bytes from a file's beginning are enough to tell its kind."""
 _SMALL = 2**20
+_PATH = 3072
+"""Some paths are base64 too; none gives more bytes."""
 
 _READERS = {"JPG": jpeg.read, "PNG": png.read, "WEBP": webp.read, "GIF": gif.read, "BMP": bmp.read}
 _FAMILIES = {
@@ -104,5 +106,6 @@ def read(data: Data) -> Facts:
         return _READERS[kind](data)
     other = resembles(head)
     if other is None:
-        raise Damaged("it is empty" if not head else "it is not an image of a known kind")
+        hint = ", and the server never opens paths" if len(data) <= _PATH else ""
+        raise Damaged(f"it is not an image of a known kind{hint}" if head else "it is empty")
     raise Unread(other)

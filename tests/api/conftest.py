@@ -57,7 +57,7 @@ async def arrive(installation: Installation) -> AsyncIterator[Arrive]:
 
         async def arrived(where: Installation = installation, query: str = "", **options: Any) -> Client:
             client = await where.client(query=query).open(**options)
-            stack.push_async_callback(client.close)
+            stack.push_async_callback(client.drop)
             return client
 
         yield arrived

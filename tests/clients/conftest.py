@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -31,7 +32,7 @@ class Programs:
             raise self._failures[name]
         if name not in self._running or not self._running[name].runs:
             try:
-                command = _command(name, self.packages[name])
+                command = await asyncio.to_thread(_command, name, self.packages[name])
             except AssertionError as failure:
                 self._failures[name] = failure  # one attempt, however many tests need it
                 raise

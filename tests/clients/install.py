@@ -60,7 +60,7 @@ def _python(package: Package, folder: Path) -> None:
 
 
 def _interpreter(folder: Path) -> list[str]:
-    return [str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))]
+    return [str(folder / "bin" / "python")]
 
 
 def _javascript(package: Package, folder: Path) -> None:

@@ -35,16 +35,21 @@ class Program:
         self.name = name
         self.command = command
         self.log_path = log
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
     async def start(self) -> None:
+        """Run it, until it has loaded its client and says so with an answer that nobody asked for."""
         with self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self.command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
                 cwd=ROOT, limit=_LONGEST, env=_ENVIRONMENT | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
             )  # fmt: skip
+        self._answers[0] = ready = asyncio.get_running_loop().create_future()
         self._listening = asyncio.create_task(self._listen())
+        async with asyncio.timeout(60):
+            answer = await ready
+        assert "failure" not in answer, answer["failure"]["message"]
 
     @property
     def runs(self) -> bool:
@@ -101,7 +106,7 @@ class Client:
         self.handle = handle
         self.options = options
 
-    async def do(self, verb: str, within: float = 30, **arguments: Any) -> Any:
+    async def do(self, verb: str, within: float = 60, **arguments: Any) -> Any:
         return await self.program.call(within, client=self.handle, verb=verb, **arguments)
 
     async def open(self) -> dict[str, Any]:

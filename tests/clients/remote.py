@@ -26,6 +26,10 @@ async def serve(make: Callable[..., Any]) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(calls), sys.stdin)
     running = set[asyncio.Task[None]]()
 
+    def say(told: dict[str, Any]) -> None:
+        answers.write(json.dumps(told) + "\n")
+        answers.flush()
+
     async def answer(number: int, client: int, verb: str, **arguments: Any) -> None:
         told = dict[str, Any](number=number)
         try:
@@ -35,9 +39,9 @@ async def serve(make: Callable[..., Any]) -> None:
             told["value"] = await getattr(clients[client], verb)(**arguments)
         except Exception as failure:
             told["failure"] = _failure(failure)
-        answers.write(json.dumps(told) + "\n")
-        answers.flush()
+        say(told)
 
+    say({"number": 0})
     while line := await calls.readline():
         task = asyncio.create_task(answer(**json.loads(line)))
         running.add(task)

@@ -72,6 +72,10 @@ function failureOf(thrown) {
 
 const clients = new Map();
 
+function say(told) {
+  writeSync(1, JSON.stringify(told) + "\n");
+}
+
 async function answer({ number, client, verb, ...given }) {
   let told;
   try {
@@ -80,8 +84,9 @@ async function answer({ number, client, verb, ...given }) {
   } catch (thrown) {
     told = { number, failure: failureOf(thrown) };
   }
-  writeSync(1, JSON.stringify(told) + "\n");
+  say(told);
 }
 
+say({ number: 0 });
 for await (const line of createInterface({ input: process.stdin })) answer(JSON.parse(line));
 process.exit(0);

@@ -106,26 +106,38 @@ async def test_new_sync(connect: Connect, proxy: Proxy, held: Held, ends: str):
 async def test_no_stray_errors(connect: Connect, proxy: Proxy, held: Held, ends: str):
     """The failure of a task that the new Python client has given up does not reach it: it would fail all its other
     calls (rule 9)."""
-    held.answer = answer(b"not an image at all")
-    client = await connect("new", proxy.ws_url)
-    lost = await start(client, held, "upload", image=held.url)
-    other = asyncio.create_task(client.do("run", taskType="sleeps", seconds=4))
-    await asyncio.sleep(0.5)
-    await cut(proxy, held, ends)
-    with pytest.raises(Refused, match="Connection lost"):
-        await lost
-    (item,) = (await other)["items"]
-    assert item["text"] == "slept 4.0"
+    other = Held(held.answer)
+    held.answer, uuid = answer(b"not an image at all"), str(uuid4())
+    client, witness = await connect("new", proxy.ws_url), await connect("new")
+    async with Website({"/other.png": other}) as website:
+        lost = await start(client, held, "upload", image=held.url, taskUUID=uuid)
+        kept = await start(client, other, "run", taskType="imageUpload", image=website.url("/other.png"))
+        await cut(proxy, held, ends)
+        with pytest.raises(Refused, match="Connection lost"):
+            await lost
+        await fails(witness, uuid)
+        await client.do("upload", image=colours.data_uri(PICTURE))  # by then a stray error would have come too
+        other.let.set()
+        (item,) = (await kept)["items"]
+    await colours.assert_shows(item["imageURL"], PICTURE)
+
+
+async def fails(client: Client, uuid: str) -> None:
+    """Wait until a task has failed."""
+    with pytest.raises(Refused, match="image"):
+        async with asyncio.timeout(15):
+            while True:
+                assert (await client.do("response", task=uuid))[0]["status"] == "processing"
 
 
 @ENDS
 async def test_js(connect: Connect, proxy: Proxy, held: Held, ends: str):
     """The JavaScript client waits its own time, then sends the task again under a new taskUUID, and gets a result."""
-    client = await connect("js", proxy.ws_url, timeoutDuration=3000, globalMaxRetries=4)
+    client = await connect("js", proxy.ws_url, timeoutDuration=2000, globalMaxRetries=6)
     task = await start(client, held, "upload", image=held.url)
     await cut(proxy, held, ends)
     await colours.assert_shows((await task)["url"], PICTURE)
-    assert held.times == 2
+    assert held.times > 1
 
 
 @pytest.mark.parametrize("name", ["legacy", "new", "js"])
@@ -144,7 +156,7 @@ async def test_idle(connect: Connect, proxy: Proxy, name: str):
 async def test_conflict(connect: Connect, own_installation: Installation):
     """Where the same task again is always conflictTaskUUID, both Python clients take that for an ack and ask for the
     result (rule 16)."""
-    await asyncio.to_thread(own_installation.start_all, workers=1)
+    await asyncio.to_thread(own_installation.start_all, workers=1, sweepers=0)
     async with Proxy(own_installation.ports[0]) as proxy:
         legacy, new = await connect("legacy", proxy.ws_url), await connect("new", proxy.ws_url)
         first, second = str(uuid4()), str(uuid4())
@@ -162,11 +174,10 @@ async def test_conflict(connect: Connect, own_installation: Installation):
 async def test_restart(connect: Connect, own_installation: Installation, held: Held):
     """A gateway that is told to stop closes with 1012, and every client finds the one that follows it on the same
     port, its tasks included (rule 17)."""
-    own_installation.start("worker")
-    gateway = await asyncio.to_thread(own_installation.start, "gateway")
-    await asyncio.to_thread(own_installation.wait_ready)
+    await asyncio.to_thread(own_installation.start_all, workers=1, sweepers=0)
+    gateway = list(own_installation.processes)[-1]
     url, port = own_installation.ws_url, own_installation.ports[0]
-    options = {"legacy": {}, "new": {}, "js": {"timeoutDuration": 4000, "globalMaxRetries": 4}}
+    options = {"legacy": {}, "new": {}, "js": {"timeoutDuration": 3000, "globalMaxRetries": 6}}
     legacy, new, js = [await connect(name, url, **given) for name, given in options.items()]
     tasks = [
         asyncio.create_task(legacy.do("store", media=held.url)),
@@ -184,7 +195,7 @@ async def test_restart(connect: Connect, own_installation: Installation, held: H
     held.let.set()
     uuids = [found.get("uuid") or found["items"][0]["mediaUUID"] for found in await asyncio.gather(*tasks)]
     assert len(set(uuids)) == 3
-    assert held.times == 4  # only the JavaScript client's task ran twice
+    assert held.times > 3  # only the JavaScript client's task ran again
 
 
 async def test_pings(connect: Connect, held: Held):

@@ -111,8 +111,8 @@ def runs(server: Installation, event: str = "task_finished") -> Counter[str]:
 
 def logged(server: Installation, event: str) -> list[dict[str, Any]]:
     """The log lines of an event."""
-    lines = [line for line in server.log().splitlines() if f'"event": "{event}"' in line]
-    return [json.loads(line) for line in lines]
+    lines = [json.loads(line) for line in server.log().splitlines() if event in line and line.startswith("{")]
+    return [line for line in lines if line["event"] == event]
 
 
 async def started(marker: Path, times: int = 1) -> list[int]:

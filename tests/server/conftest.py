@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from server.config import Config
 from server.store import Store
@@ -28,14 +29,7 @@ async def store(config: Config) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def stores(config: Config) -> AsyncIterator[Callable[[], Store]]:
-    """Further processes' ways to the same Redis."""
-    made = list[Store]()
-
-    def another() -> Store:
-        made.append(Store(config))
-        return made[-1]
-
-    yield another
-    for found in made:
-        await found.close()
+async def redis(config: Config) -> AsyncIterator[Redis]:
+    """What really is in Redis."""
+    async with Redis.from_url(config.redis_url) as client:
+        yield client

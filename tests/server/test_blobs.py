@@ -75,7 +75,7 @@ async def test_local(blobs, tmp_path):
     """A blob is to be had as a file."""
     name = staged_blob("t1")
     await blobs.put(name, b"pixels")
-    assert (await blobs.local(name, tmp_path / "copy")).read_bytes() == b"pixels"
+    assert (await blobs.local(name, lambda: tmp_path / "copy")).read_bytes() == b"pixels"
 
 
 async def test_missing(blobs, tmp_path):
@@ -83,7 +83,7 @@ async def test_missing(blobs, tmp_path):
     with pytest.raises(BlobMissing):
         await read(blobs, "images/t1/12/absent")
     with pytest.raises(BlobMissing):
-        await blobs.local("images/t1/12/absent", tmp_path / "copy")
+        await blobs.local("images/t1/12/absent", lambda: tmp_path / "copy")
     await blobs.delete("images/t1/12/absent")
     await blobs.delete()
 

@@ -57,12 +57,12 @@ async def test_foreign(queue, images):
 
 
 @pytest.mark.settings(IMAGE_TTL="30d")
-async def test_thirty_days(queue, images, store):
+async def test_thirty_days(queue, images, store, redis):
     """An image lives for TASKARRAY_IMAGE_TTL, and its blob is due for removal just then."""
     kept = await uploaded(queue)
     base = store.bases[0]
-    assert await store.redis.ttl(f"{base}:image:{TENANT}:{kept['uuid']}") == pytest.approx(30 * 86400, abs=2)
-    assert await store.redis.zscore(f"{base}:expiry", kept["blob"]) == pytest.approx(time.time() + 30 * 86400, abs=3)
+    assert await redis.ttl(f"{base}:image:{TENANT}:{kept['uuid']}") == pytest.approx(30 * 86400, abs=2)
+    assert await redis.zscore(f"{base}:expiry", kept["blob"]) == pytest.approx(time.time() + 30 * 86400, abs=3)
 
 
 @pytest.mark.settings(IMAGE_TTL="2s")
@@ -80,13 +80,13 @@ async def test_sliding(queue, images):
     assert await images.use(TENANT, used["uuid"]) is None
 
 
-async def test_used_again(queue, images, store):
+async def test_used_again(queue, images, store, redis):
     """A blob whose term seems over while its image lives is given the image's own term, not removed."""
     kept = await uploaded(queue)
     expiry = f"{store.bases[0]}:expiry"
-    await store.redis.zadd(expiry, {kept["blob"]: 1})
+    await redis.zadd(expiry, {kept["blob"]: 1})
     assert await due(images) == []
-    assert await store.redis.zscore(expiry, kept["blob"]) > time.time()
+    assert await redis.zscore(expiry, kept["blob"]) > time.time()
 
 
 async def test_forgotten(queue, images):
@@ -112,7 +112,7 @@ async def test_forgotten_by_task(queue, images):
     assert await due(images) == [kept["blob"]]
 
 
-async def test_refused(queue, images, store):
+async def test_refused(queue, images, store, redis):
     """A refused late answer registers no image and leaves no blob to be removed."""
     owned = await claimed(queue)
     await queue.release(owned)
@@ -120,7 +120,7 @@ async def test_refused(queue, images, store):
     late = new_image()
     assert not await queue.finish(owned, Outcome(items=[{}], images=[late]), 0.1)
     assert not await images.holds(late["blob"])
-    assert await store.redis.zscore(f"{store.bases[0]}:expiry", late["blob"]) is None
+    assert await redis.zscore(f"{store.bases[0]}:expiry", late["blob"]) is None
 
 
 async def test_other_blob(queue, images):

@@ -253,21 +253,21 @@ async def test_running(queue):
     assert known.outcome == {"failure": {"code": "taskTimeout", "message": "Too long."}}
 
 
-async def test_late_note(queue):
+async def test_late_note(queue, redis):
     """A note of progress that comes after the end does not keep the task beyond its term."""
     owned = await claimed(queue)
     await queue.finish(owned, DONE, 0.1)
     await queue.progress(owned.job, 0.5, "late")
     base = queue.store.home(TENANT)
-    assert 0 < await queue.store.redis.ttl(f"{base}:task:{TENANT}:{owned.job.uuid}") <= 86400
+    assert 0 < await redis.ttl(f"{base}:task:{TENANT}:{owned.job.uuid}") <= 86400
 
 
-async def test_acknowledged(queue):
+async def test_acknowledged(queue, redis):
     """A finished job leaves nothing in the queue: no entry, no claim, nobody that waits."""
     owned = await claimed(queue)
     assert (await queue.depth())[0] == 1
     await queue.finish(owned, DONE, 0.1)
-    redis, base = queue.store.redis, queue.store.bases[0]
+    base = queue.store.bases[0]
     assert await queue.depth() == (0, pytest.approx(0, abs=1))
     assert (await redis.xpending(f"{base}:jobs", "workers"))["pending"] == 0
     assert await redis.keys(f"{base}:waiters:*") == []
@@ -283,11 +283,11 @@ async def test_depth(queue):
     assert 0.2 <= oldest < 5
 
 
-async def test_counters(queue):
+async def test_counters(queue, redis):
     """Accepted and finished tasks are counted by type, state, code and duration."""
     owned = await claimed(queue)
     await queue.finish(owned, Outcome(failure={"code": "taskTimeout"}), 0.2)
-    counted = await queue.store.redis.hgetall(f"{queue.store.bases[0]}:stats")
+    counted = await redis.hgetall(f"{queue.store.bases[0]}:stats")
     assert counted == {
         b"received|nothing": b"1",
         b"finished|nothing|failed|taskTimeout": b"1",
@@ -309,11 +309,11 @@ async def test_shards(queue):
     assert (await queue.depth())[0] == len(tenants)
 
 
-async def test_prepare_again(queue):
+async def test_prepare_again(queue, redis):
     """A queue may be prepared at any time; a lost group is made again and finds what waits."""
     await submit(queue, new_job())
     base = queue.store.bases[0]
-    await queue.store.redis.xgroup_destroy(f"{base}:jobs", "workers")
+    await redis.xgroup_destroy(f"{base}:jobs", "workers")
     await queue.prepare()
     await queue.prepare()
     assert await claim(queue)

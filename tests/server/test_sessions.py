@@ -6,6 +6,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+from redis.asyncio import Redis
 
 from server.queue import Queue
 from server.sessions import Sessions
@@ -35,13 +36,10 @@ async def answered(queue: Queue, session: str, count: int) -> list[str]:
     return [job.uuid for job in jobs]
 
 
-async def kept(sessions: Sessions) -> list[bytes]:
+async def kept(redis: Redis, sessions: Sessions) -> list[bytes]:
     """Every key of Redis that belongs to a session."""
-    return [
-        key
-        for kind in ("session", "outbox", "open")
-        for key in await sessions.store.redis.keys(f"{sessions.store.bases[0]}:{kind}:*")
-    ]
+    base = sessions.store.bases[0]
+    return [key for kind in ("session", "outbox", "open") for key in await redis.keys(f"{base}:{kind}:*")]
 
 
 async def test_dense(queue, sessions):
@@ -112,7 +110,7 @@ async def _until(holds) -> None:
 
 
 @pytest.mark.settings(SESSION_TTL="1s")
-async def test_term(queue, sessions):
+async def test_term(queue, sessions, redis):
     """A session lives for its term after the last touch, with all that belongs to it."""
     session = await sessions.open(TENANT)
     await answered(queue, session, 1)
@@ -120,24 +118,24 @@ async def test_term(queue, sessions):
     for _ in range(6):
         await asyncio.sleep(0.25)
         assert await sessions.touch(TENANT, session, 0, 0)
-    assert len(await kept(sessions)) == 3
+    assert len(await kept(redis, sessions)) == 3
     async with asyncio.timeout(5):
-        while await kept(sessions):
+        while await kept(redis, sessions):
             await asyncio.sleep(0.05)
     assert not await sessions.touch(TENANT, session, 0, 0)
     assert await sessions.resume(TENANT, session) is None
     await queue.finish(await claim(queue), DONE, 0.1)
-    assert not await kept(sessions), "a session that is gone was made again"
+    assert not await kept(redis, sessions), "a session that is gone was made again"
 
 
 @pytest.mark.settings(SESSION_TTL="1s")
-async def test_nothing_stays(queue, sessions):
+async def test_nothing_stays(queue, sessions, redis):
     """What is written for a session after its last touch goes with it."""
     session = await sessions.open(TENANT)
     await answered(queue, session, 2)
     await submit(queue, new_job(), session)
     async with asyncio.timeout(5):
-        while await kept(sessions):
+        while await kept(redis, sessions):
             await asyncio.sleep(0.05)
 
 
@@ -175,11 +173,36 @@ async def test_outlived(queue, sessions):
     assert (entry.offset, entry.uuid, entry.request, entry.outcome) == (1, uuid, None, None)
 
 
-async def test_closed(queue, sessions):
+async def test_closed(queue, sessions, redis):
     """A closed session leaves nothing, and what it waited for can still be asked for."""
     session = await sessions.open(TENANT)
     owned = await claimed(queue, session=session)
     await sessions.close(TENANT, session)
     await queue.finish(owned, DONE, 0.1)
-    assert await kept(sessions) == []
+    assert await kept(redis, sessions) == []
     assert (await queue.known(TENANT, owned.job.uuid)).outcome == {"items": DONE.items}
+
+
+async def test_restored(queue, sessions):
+    """A session that Redis has lost is made again with what it waited for; it is said what is lost as well."""
+    session = await sessions.open(TENANT)
+    await answered(queue, session, 2)
+    running, ended, lost = await claimed(queue, session=session), new_job(), new_job()
+    await submit(queue, ended, session)
+    await sessions.close(TENANT, session)
+    await queue.finish(await claim(queue), DONE, 0.1)
+    waits = [running.job.uuid, ended.uuid, lost.uuid]
+    assert await sessions.restore(TENANT, session, 2, waits) == [lost.uuid]
+    await queue.finish(running, DONE, 0.1)
+    entries = await sessions.read(TENANT, session, 2)
+    assert [(entry.offset, entry.uuid) for entry in entries] == [(3, ended.uuid), (4, running.job.uuid)]
+    assert await sessions.touch(TENANT, session, 2, 4)
+
+
+async def test_not_restored(sessions, store):
+    """A session that has moved to another gateway is left alone."""
+    session = await sessions.open(TENANT)
+    other = Sessions(store, "g2")
+    await other.resume(TENANT, session)
+    assert await sessions.restore(TENANT, session, 0, []) is None
+    assert await other.touch(TENANT, session, 0, 0)

@@ -57,7 +57,7 @@ def aged(blobs: Blobs, name: str, seconds: float) -> None:
 
 
 @pytest.mark.settings(IMAGE_TTL="1s")
-async def test_expire(sweeper, queue, blobs, store):
+async def test_expire(sweeper, queue, blobs, store, redis):
     """The blob of an image is deleted when its life is over, and nothing is left of it."""
     kept = await stored(queue, blobs)
     assert await sweeper.expire() == 0
@@ -67,7 +67,7 @@ async def test_expire(sweeper, queue, blobs, store):
             await asyncio.sleep(0.05)
     assert not there(blobs, kept["blob"])
     assert await Images(store, 60).use(TENANT, kept["uuid"]) is None
-    assert await store.redis.zcard(f"{store.bases[0]}:expiry") == 0
+    assert await redis.zcard(f"{store.bases[0]}:expiry") == 0
     assert await sweeper.expire() == 0
 
 
@@ -113,7 +113,7 @@ async def test_heal_staged(sweeper, blobs):
     assert [there(blobs, name) for name in names] == [True, False, True, False]
 
 
-async def test_bury(sweeper, queue, monkeypatch):
+async def test_bury(sweeper, queue, monkeypatch, redis):
     """Workers that are silent for long leave the lists; one that still owes a job keeps its name in the group."""
     monkeypatch.setattr(module, "_DEAD_SECONDS", 0.2)
     store = queue.store
@@ -123,11 +123,11 @@ async def test_bury(sweeper, queue, monkeypatch):
     await queue.finish(await claimed(queue, "alive"), DONE, 0.1)
     await asyncio.sleep(0.3)
     for name, age in (("gone", 10), ("owes", 10), ("alive", 0)):
-        await store.redis.hset(workers, name, orjson.dumps({"at": time.time() - age}))
+        await redis.hset(workers, name, orjson.dumps({"at": time.time() - age}))
     await sweeper.bury()
-    assert await store.redis.hkeys(workers) == [b"alive"]
+    assert await redis.hkeys(workers) == [b"alive"]
     await sweeper.bury()
-    left = {consumer["name"] for consumer in await store.redis.xinfo_consumers(jobs, GROUP)}
+    left = {consumer["name"] for consumer in await redis.xinfo_consumers(jobs, GROUP)}
     assert left == {b"owes", b"alive"}
 
 

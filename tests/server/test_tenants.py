@@ -41,11 +41,11 @@ async def test_unknown(tenants, key):
     assert not key or str(key) not in failure.message or str(key) == "k"
 
 
-async def test_created(tenants, store):
+async def test_created(tenants, store, redis):
     """A created key is known from then on; what is stored is its hash and its last four characters."""
     key = await tenants.create("ann")
     assert await tenants.identify(key) == tenant_named("ann")
-    (stored,) = (await store.redis.hgetall(f"{store.config.prefix}:keys")).items()
+    (stored,) = (await redis.hgetall(f"{store.config.prefix}:keys")).items()
     assert stored[0].decode() == hashed(key)
     assert key.encode() not in b"".join(stored)
     (listed,) = await tenants.listed()

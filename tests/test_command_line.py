@@ -1,0 +1,254 @@
+"""The command line: serve and its end, keys, settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import free_port, wait_for
+from tests.serving import Served, taskarray
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server in a fresh folder, for tests that leave it as it is."""
+    with Served(tmp_path_factory.mktemp("served")) as found:
+        yield found.ready()
+
+
+def uploads(served: Served, key: str = "") -> bool:
+    return "data" in served.post(key)
+
+
+def test_greeting(served):
+    """It says where it listens, the key that it made, and lines to paste for each client."""
+    text = served.text
+    assert f"API key: {served.key}" in text
+    for line in ('Runware(api_key="{key}", url="ws://{host}/v1")', 'ws_base_url="ws://{host}/v1"', 'apiKey: "{key}"'):
+        assert line.format(key=served.key, host=served.url.removeprefix("http://")) in text
+    key = served.folder / ".taskarray" / "local.key"
+    assert key.read_text().strip() == served.key
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_printed_curl(served):
+    """The printed curl line does what it says, as often as it is pasted."""
+    command = served.text[served.text.index("  curl ") :].partition("\n\n")[0]
+    for _ in range(2):
+        answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30).stdout
+        url = json.loads(answer)["data"][0]["imageURL"]
+        with urllib.request.urlopen(url, timeout=5) as image:
+            assert image.read().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("part", ["worker", "server.child", "sweep", "gateway", "redis"])
+def test_part_killed(served, part):
+    """Whatever part is killed, it is started again, and clients only wait for it."""
+    victim = served.part(part if part != "redis" else "--unixsocketperm")
+    victim.kill()
+    if part == "redis":
+        wait_for(lambda: victim not in served.left(), 10)
+        wait_for(lambda: uploads(served), 20)
+    else:
+        assert uploads(served)
+    wait_for(lambda: served.part(part if part != "redis" else "--unixsocketperm") != victim, 20)
+
+
+def test_same_folder(served):
+    """A second server in the same folder is told so, and how to have its own."""
+    told = taskarray("serve", cwd=served.folder, PORT="0")
+    assert told.returncode == 1
+    assert "is in use by another server" in told.stderr
+    assert "TASKARRAY_DATA" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert uploads(served)
+
+
+def test_same_port(served, tmp_path):
+    """A second server on the same port is told so, and which setting changes it."""
+    told = taskarray("serve", cwd=tmp_path, PORT=served.url.rpartition(":")[2])
+    assert told.returncode == 1
+    assert "cannot be listened on" in told.stderr
+    assert "PORT" in told.stderr
+    assert not (tmp_path / ".taskarray").exists()
+
+
+def test_keys_while_it_runs(served):
+    """Keys can be made, listed and revoked beside a running server, which heeds them at once."""
+    key = taskarray("keys", "create", "ann", cwd=served.folder).stdout.strip()
+    assert uploads(served, key)
+    listed = taskarray("keys", "list", cwd=served.folder).stdout
+    assert "ann" in listed and key[-4:] in listed and "active" in listed
+    assert key not in listed
+    assert taskarray("keys", "revoke", "ann", cwd=served.folder).returncode == 0
+    assert served.post(key)["errors"][0]["code"] == "invalidApiKey"
+    assert "revoked" in taskarray("keys", "list", cwd=served.folder).stdout
+
+
+def test_stopped_and_started_again(tmp_path):
+    """SIGTERM ends everything with 0; the next start has the same key, images, tasks and stored keys."""
+    stored = taskarray("keys", "create", "ann", cwd=tmp_path).stdout.strip()
+    with Served(tmp_path) as first:
+        first.ready()
+        key, task = first.key, first.post()["data"][0]
+        first.process.terminate()
+        assert first.process.wait(20) == 0
+        assert first.left() == []
+        assert "Traceback" not in first.text
+    (tmp_path / "out").unlink()
+    with Served(tmp_path) as second:
+        second.ready()
+        assert second.key == key
+        assert uploads(second, stored)
+        known = second.post(task_type="getResponse", taskUUID=task["taskUUID"])["data"][0]
+        assert known["imageUUID"] == task["imageUUID"]
+        assert "data" in second.post(image=task["imageUUID"])
+        second.process.send_signal(signal.SIGINT)
+        assert second.process.wait(20) == 0
+        assert "Traceback" not in second.text
+
+
+def test_killed(tmp_path):
+    """When the server is killed, nothing of it is left a few seconds later, though it was at work; it starts again."""
+    with Served(tmp_path, TASKS="tests.misbehaving") as first:
+        first.ready()
+        with pytest.raises(OSError):
+            busy(first)
+        wait_for(lambda: first.left() == [], 10, f"left: {first.left()}")
+    with Served(tmp_path) as second:
+        assert uploads(second.ready())
+
+
+def busy(served: Served) -> None:
+    """Kill the server while it works on a task that was sent."""
+    killing = subprocess.Popen(["sh", "-c", f"sleep 1; kill -9 {served.process.pid}"])
+    try:
+        served.post(task_type="sleeps", seconds=8)
+    finally:
+        killing.wait()
+
+
+def test_stopped_early(tmp_path):
+    """A server that is told to stop before it is ready stops at once."""
+    with Served(tmp_path) as served:
+        wait_for(lambda: any("gateway" in part.cmdline() for part in served.look()), 30)
+        began = time.monotonic()
+        served.process.terminate()
+        assert served.process.wait(20) == 0
+        assert time.monotonic() - began < 8
+        assert served.left() == []
+
+
+def test_any_folder(tmp_path):
+    """It runs in a folder of any name and depth, beside Python files of any name, and its Redis is started again."""
+    folder = tmp_path / ("a deep 'folder' ü " * 8)
+    folder.mkdir()
+    for name in ("server", "tasks"):
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text("raise RuntimeError('not this one')")
+    (folder / "redis.py").write_text("raise RuntimeError('not this one')")
+    with Served(folder) as served:
+        assert uploads(served.ready())
+        served.part("--unixsocketperm").kill()
+        wait_for(lambda: uploads(served), 20)
+
+
+def test_own_tasks(tmp_path):
+    """Task packages of one's own lie in the folder where the server is started."""
+    (tmp_path / "mine").mkdir()
+    shutil.copy(Path(__file__).parent / "misbehaving" / "nothing.py", tmp_path / "mine")
+    with Served(tmp_path, TASKS="mine") as served:
+        assert served.ready().post(task_type="nothing")["data"][0]["text"] == "done"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_open_without_keys(tmp_path, host):
+    """An address that others can reach is refused without keys, with the settings to change."""
+    told = taskarray("serve", cwd=tmp_path, HOST=host, PORT=str(free_port()))
+    assert told.returncode == 1
+    for name in (f"TASKARRAY_HOST={host}", "TASKARRAY_API_KEYS", "taskarray keys create"):
+        assert name in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_open_with_keys(tmp_path):
+    """With keys it listens on every address, and makes no key of its own."""
+    with Served(tmp_path, HOST="0.0.0.0", API_KEYS="ann:k1") as served:
+        assert uploads(served.ready(), "k1")
+        assert served.key == "YOUR_API_KEY"
+        assert not (tmp_path / ".taskarray" / "local.key").exists()
+
+
+def test_keys_without_a_server(tmp_path):
+    """Keys can be made, listed and revoked though no server runs."""
+    assert taskarray("keys", "list", cwd=tmp_path).stdout == ""
+    key = taskarray("keys", "create", "ann", cwd=tmp_path).stdout.strip()
+    listed = taskarray("keys", "list", cwd=tmp_path).stdout
+    assert key[-4:] in listed and "active" in listed
+    assert taskarray("keys", "revoke", listed.split()[0], cwd=tmp_path).returncode == 0
+    again = taskarray("keys", "revoke", "ann", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "'ann'" in again.stderr and "keys list" in again.stderr
+    assert (
+        not list(os.scandir(tmp_path / ".taskarray" / "images")) if (tmp_path / ".taskarray/images").exists() else True
+    )
+
+
+def test_keys_without_redis(tmp_path):
+    """A Redis that does not answer is told in a sentence."""
+    told = taskarray("keys", "list", cwd=tmp_path, REDIS_URL=f"unix://{tmp_path}/absent.sock")
+    assert told.returncode == 1
+    assert told.stderr == "Redis does not answer. Check REDIS_URL.\n"
+
+
+@pytest.mark.parametrize("part", ["gateway", "worker", "sweep"])
+def test_parts_alone(tmp_path, part):
+    """A part that is started alone needs the Redis that it shares with the others, and says so."""
+    told = taskarray(part, cwd=tmp_path)
+    assert told.returncode == 1
+    assert "REDIS_URL" in told.stderr and "taskarray serve" in told.stderr
+
+
+def test_config_show(tmp_path):
+    """`config show` tells every setting in force, where it comes from, and no secret."""
+    told = taskarray("config", "show", cwd=tmp_path, LEASE="20s", API_KEYS="ann:hunter2").stdout
+    assert "TASKARRAY_LEASE=20s   # environment" in told
+    assert "TASKARRAY_HOST=127.0.0.1\n" in told
+    assert "hunter2" not in told
+
+
+def test_config_check(tmp_path):
+    """`config check` says that all is well, or everything that is not, with the name that was meant."""
+    assert "are right" in taskarray("config", "check", cwd=tmp_path).stdout
+    told = taskarray("config", "check", cwd=tmp_path, IMAGE_TLL="30d", LEASE="soon")
+    assert told.returncode == 1
+    assert "did you mean TASKARRAY_IMAGE_TTL?" in told.stderr
+    assert "TASKARRAY_LEASE" in told.stderr
+    assert taskarray("config", "check", cwd=tmp_path, HOST="0.0.0.0").returncode == 1
+
+
+@pytest.mark.parametrize("command", ["serve", "gateway", "worker", "sweep", "doctor"])
+def test_typo(tmp_path, command):
+    """No command starts with a setting that does not exist."""
+    told = taskarray(command, cwd=tmp_path, IMAGE_TLL="30d")
+    assert told.returncode == 1
+    assert "did you mean TASKARRAY_IMAGE_TTL?" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_help(tmp_path):
+    """Without a command every command is listed."""
+    told = taskarray(cwd=tmp_path)
+    for command in ("serve", "gateway", "worker", "sweep", "doctor", "keys", "config"):
+        assert command in told.stdout + told.stderr
