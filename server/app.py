@@ -20,9 +20,9 @@ from starlette.routing import Route, WebSocketRoute
 
 from server.api.files import ImageFile
 from server.api.pages import Pages
+from server.api.protocol import Protocol
 from server.api.v1_http import TaskArray
 from server.api.v1_socket import Socket
-from server.api.wire import Protocol
 from server.config import Config
 from server.errors import ApiError, InternalServerError, wire
 from server.gateway import Gateway

@@ -25,7 +25,7 @@ from redis import Redis, RedisCluster
 from redis.exceptions import RedisError
 
 from server.blobs import Blobs
-from server.config import Config
+from server.config import PREFIX, Config
 from server.embedded import OLDEST, EmbeddedError, find_binary
 from server.errors import ApiError
 from server.lifeline import reap
@@ -121,21 +121,19 @@ def _upload(settings: Config) -> str:
     """A picture on its way through a server of its own, which is gone afterwards."""
     key = secrets.token_hex()
     with tempfile.TemporaryDirectory(prefix="taskarray-doctor-") as folder:
-        own = {
+        own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | {
             "REDIS_URL": "",
             "PORT": "0",
-            "TASKARRAY_HOST": "127.0.0.1",
-            "TASKARRAY_PUBLIC_URL": "",
             "TASKARRAY_DATA": folder,
-            "TASKARRAY_BLOBS": "",
             "TASKARRAY_WORKERS": "1",
             "TASKARRAY_API_KEYS": f"doctor:{key}",
             "TASKARRAY_MIN_FREE_DISK": "0",
+            "TASKARRAY_TASKS": ",".join(settings.tasks),
         }
         told = Path(folder, "told")
         with told.open("wb") as file:
             server = subprocess.Popen(
-                [sys.executable, "-P", "-m", "server", "serve"], env=os.environ | own, stdout=file, stderr=file
+                [sys.executable, "-P", "-m", "server", "serve"], env=own, stdout=file, stderr=file
             )
         try:
             return _sent(_address(server, told), key)
@@ -144,15 +142,14 @@ def _upload(settings: Config) -> str:
 
 
 def _address(server: subprocess.Popen[bytes], told: Path) -> str:
-    """Where the server listens, once it says that it is ready."""
-    end = time.monotonic() + _START_SECONDS
-    while time.monotonic() < end and server.poll() is None:
-        if found := re.search(r"ready at http://(\S+)", text := told.read_text(errors="replace")):
-            if "not_ready_yet" not in text:
-                return found[1]
-            break
+    """Where the server listens, once it says that it is ready; a part that ends again and again never will be."""
+    end, text = time.monotonic() + _START_SECONDS, ""
+    while time.monotonic() < end and server.poll() is None and text.count("process_ended") < 3:
+        text = told.read_text(errors="replace")
+        if found := re.search(r"ready at http://(\S+)", text):
+            return found[1]
         time.sleep(0.05)
-    raise Unfit("a server of its own did not start:\n" + "\n".join(told.read_text(errors="replace").splitlines()[-20:]))
+    raise Unfit("a server of its own did not start:\n" + "\n".join(text.splitlines()[-20:]))
 
 
 def _sent(address: str, key: str) -> str:

@@ -83,6 +83,7 @@ class Sweeper:
     async def bury(self) -> None:
         """Take workers that have been silent for long off the lists, once nothing of theirs is left to do."""
         workers = f"{self.config.prefix}:workers"
+        await self.queue.prepare()
         async with self.store.node(workers) as redis:
             known = await redis.hgetall(workers)
             silent = [name for name, about in known.items() if time.time() - orjson.loads(about)["at"] > _DEAD_SECONDS]

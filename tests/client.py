@@ -1,4 +1,4 @@
-"""A small honest client of the task array: connect, authenticate, ask, next frame, drop, resume; and one HTTP request."""
+"""A small honest client of the task array: connect, authenticate, ask, next frame, drop, resume. And HTTP."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Served:
         self.folder = folder
         self.out = folder / "out"
         settings = {"PORT": "0", "WORKERS": "1", "DRAIN_TIMEOUT": "2s", "MIN_FREE_DISK": "0"} | settings
-        with self.out.open("ab") as out:
+        with self.out.open("wb") as out:
             self.process = subprocess.Popen(
                 [PROGRAM, "serve"],
                 cwd=folder,
@@ -71,7 +71,10 @@ class Served:
 
     def ready(self) -> Self:
         """Wait until it says that it is ready."""
-        wait_for(lambda: "ready at" in self.text, 60, f"not ready: {self.text}")
+        try:
+            wait_for(lambda: "ready at" in self.text, 60)
+        except TimeoutError:
+            raise AssertionError(self.text) from None
         self.look()
         return self
 
@@ -87,9 +90,9 @@ class Served:
             return found
         return []
 
-    def part(self, word: str) -> psutil.Process:
+    def part(self, word: str) -> psutil.Process | None:
         """The process in whose command line a word stands."""
-        return next(part for part in self.look() if word in part.cmdline())
+        return next((part for part in self.look() if word in " ".join(part.cmdline())), None)
 
     def left(self) -> list[psutil.Process]:
         """Those of its processes that still run."""

@@ -12,7 +12,8 @@ from typing import Any
 
 from server.api import v1
 from server.api.answers import ack_frame, outcome_frame
-from server.api.wire import ClientGone, Wire
+from server.api.protocol import ClientGone
+from server.api.wire import Wire
 from server.dispatch import Caller
 from server.errors import ApiError, TaskNotFound
 from server.gateway import Gateway

@@ -65,7 +65,10 @@ class Exchange:
         await self.gateway.sessions.touch(self.caller.tenant.id, self.session, self._offset, self._offset)
 
     async def dismiss(self) -> None:
-        """It answers by itself, or its client asks again."""
+        """Its client is told that the task goes on, and asks for it elsewhere."""
+        for waiter in self._waiters.values():
+            if not waiter.done():
+                waiter.set_exception(TimeoutError())
 
 
 class TaskArray:

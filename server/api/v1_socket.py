@@ -17,7 +17,8 @@ from server.api import v1
 from server.api.answers import CONVERSATION, get_response, get_task_details, too_many
 from server.api.entrance import admitted, authenticate, authenticated
 from server.api.outlet import Outlet
-from server.api.wire import ClientGone, Wire
+from server.api.protocol import ClientGone
+from server.api.wire import Wire
 from server.dispatch import Caller, Prepared, Refused, refuse
 from server.errors import ApiError, ServiceUnavailable
 from server.gateway import Gateway

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from tests.api.conftest import Beside
-from tests.client import Client, new_task
-from tests.harness import Installation
+from tests.client import Client, new_task, request
+from tests.harness import KEY, Installation
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ async def test_same_in_other_words(client: Client) -> None:
 
 
 async def test_conflict_always(beside: Beside, marker: Path) -> None:
-    """With DUPLICATE_TASK=conflict the same task again is a conflict, running or done; its result is there to ask for."""
+    """With DUPLICATE_TASK=conflict the same task again is a conflict, running or done; its result stays."""
     async with beside(DUPLICATE_TASK="conflict").client() as client:
         task = new_task("lingers", seconds=0.5, marker=str(marker))
         await client.send([task])
@@ -139,6 +139,16 @@ async def test_rivals_in_one_array(beside: Beside, delivery: str) -> None:
             assert sorted(next(iter(frame)) for frame in frames) == ["data", "errors"]
             (conflict,) = [frame["errors"][0] for frame in frames if "errors" in frame]
             assert (conflict["code"], conflict["taskUUID"]) == ("conflictTaskUUID", uuid)
+
+
+async def test_rivals_in_one_request(installation: Installation) -> None:
+    """The same over HTTP: the one that is carried out is answered when it ends."""
+    uuid = str(uuid4())
+    rivals = [new_task("sleeps", seconds=seconds, taskUUID=uuid) for seconds in (0.3, 0.4)]
+    async with asyncio.timeout(10):
+        told = await request("POST", f"{installation.url}/v1", rivals, authorization=f"Bearer {KEY}")
+    assert [item["taskUUID"] for item in told.json["data"]] == [uuid]
+    assert [error["code"] for error in told.json["errors"]] == ["conflictTaskUUID"]
 
 
 async def test_rival_of_a_running_task(beside: Beside) -> None:

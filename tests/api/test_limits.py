@@ -76,7 +76,7 @@ async def test_enormous(installation: Installation) -> None:
 
 
 async def test_rate(beside: Beside) -> None:
-    """What a key sends beyond its rate is refused with the time to wait, and taken after it; other keys do not feel it."""
+    """What a key sends beyond its rate is refused with the time to wait, and taken after it; other keys are free."""
     gateway = beside(RATE_LIMIT="5/s")
     async with gateway.client() as client, gateway.client() as same, gateway.client(key=OTHER_KEY) as other:
         tasks = [new_task("nothing") for _ in range(12)]

@@ -7,8 +7,11 @@ from typing import Any
 from uuid import uuid1, uuid4
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.client import Client, new_task
+from tests.harness import Installation
 
 V4 = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
 
@@ -110,6 +113,23 @@ async def test_broken_values(client: Client, member: str) -> None:
     await client.ping()
 
 
+@settings(max_examples=100, deadline=None, database=None)
+@given(data=st.data())
+async def test_nearly_json(installation: Installation, data: st.DataObject) -> None:
+    """A message with some characters too many, too few or others is answered, and costs nobody the connection."""
+    task = new_task("nothing", note="é", settings={"x": [1, None, "2"]}, includeCost=True)
+    raw = bytearray(json.dumps([task, 7], ensure_ascii=False).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(raw) - 1))
+        raw[place : place + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    async with installation.client() as client:
+        await client.send(bytes(raw))
+        assert (await client.next()).keys() in ({"data"}, {"errors"})
+        await client.send([{"taskType": "ping"}])
+        while await client.next() != {"data": [{"taskType": "ping", "pong": True}]}:
+            pass
+
+
 @pytest.mark.parametrize("depth", [10, 300, 1000])
 async def test_depth(client: Client, depth: int) -> None:
     """A deeply nested member is taken or refused under the task's UUID, whichever member it is."""
@@ -120,6 +140,8 @@ async def test_depth(client: Client, depth: int) -> None:
         await client.send(f'[{json.dumps(others)[:-1]}, "{member}": {deep}}}]')
         frame = await client.next()
         assert {item["taskUUID"] for items in frame.values() for item in items} == {task["taskUUID"]}
+        codes = {error["code"] for error in frame.get("errors", ())}
+        assert codes == {"invalidRequest"} if depth > 32 else "invalidRequest" not in codes, member
     await client.ping()
 
 
@@ -136,8 +158,9 @@ async def test_without_uuid(client: Client, uuid: object) -> None:
     "uuid",
     [
         str(uuid1()), V4.replace("-4372-", "-3372-"), V4.replace("-a567-", "-c567-"), V4.replace("-", ""), V4 + "0",
-        V4[:-1], f"{{{V4}}}", f"urn:uuid:{V4}", f" {V4}", f"{V4}\n", V4.replace("f", "g"), "1", "ꜰ" + V4[1:], "x" * 9000,
-        "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", V4.replace("4", "٤"),
+        V4[:-1], f"{{{V4}}}", f"urn:uuid:{V4}", f" {V4}", f"{V4}\n", V4.replace("f", "g"), "1", "ꜰ" + V4[1:],
+        "x" * 9000, "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        V4.replace("4", "٤"),
     ],
 )  # fmt: skip
 async def test_not_a_uuid(client: Client, uuid: str) -> None:

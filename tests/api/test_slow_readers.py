@@ -44,7 +44,7 @@ async def flood(client: Client, message: Any, count: int) -> None:
     """Send a message many times, or until the socket takes no more."""
     text = json.dumps(message)
     try:
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(2):
             for _ in range(count):
                 await client.socket.send(text)
     except (TimeoutError, websockets.ConnectionClosed):
@@ -72,7 +72,8 @@ async def test_replies(arrive: Arrive, beside: Beside) -> None:
     watching = False
     await watched
     assert max(memory) - memory[0] < 150 * 2**20
-    assert f'"session": "{readers[0].session}", "event": "slow_reader_closed"' in gateway.log()
+    noted = [json.loads(line) for line in gateway.log().splitlines() if "slow_reader_closed" in line]
+    assert {line["session"] for line in noted} >= {reader.session for reader in readers}
     async with gateway.client() as client:
         await client.ping()
 

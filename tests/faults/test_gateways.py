@@ -7,12 +7,14 @@ import json
 import random
 import signal
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
 from tests.client import new_task
 from tests.faults.ledger import Ledger, logged, runs, started
-from tests.harness import wait_for
+from tests.harness import KEY, wait_for
 
 
 async def test_killed(server, ledger, tmp_path):
@@ -137,6 +139,37 @@ async def test_terminated_under_load(server):
         for book in books:
             await book.check(client)
     assert set(runs(server).values()) == {1}
+
+
+@pytest.mark.settings(DRAIN_TIMEOUT="500ms")
+async def test_request_cut_short(server):
+    """A request that is open when its gateway must go is told that its task goes on; the answer is found afterwards."""
+    server.start_all(gateways=1, workers=1, sweepers=0)
+    (gateway,) = _gateways(server)
+    task = new_task("sleeps", seconds=2)
+    posting = asyncio.create_task(asyncio.to_thread(post, server, task))
+    while "taskarray_queue_depth 1.0" not in await asyncio.to_thread(server.get, "/metrics"):
+        await asyncio.sleep(0.05)
+    server.kill(gateway, signal.SIGTERM)
+    status, body = await posting
+    assert (status, body["errors"][0]["code"]) == (504, "responseTimeout")
+    assert await asyncio.to_thread(gateway.wait, 5) == 0
+    server.start("gateway")
+    wait_for(lambda: runs(server)[task["taskUUID"]], 10)
+    assert post(server, {"taskType": "getResponse", "taskUUID": task["taskUUID"]})[1]["data"][0]["text"] == "slept 2.0"
+
+
+def post(server, task: dict) -> tuple[int, dict]:
+    """One task over POST /v1: status and body."""
+    request = urllib.request.Request(
+        f"{server.url}/v1", json.dumps([task]).encode(), {"authorization": f"Bearer {KEY}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, json.loads(refused.read())
 
 
 async def test_second_signal(server):
