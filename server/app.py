@@ -24,7 +24,7 @@ from server.api.protocol import Protocol
 from server.api.v1_http import TaskArray
 from server.api.v1_socket import Socket
 from server.config import Config
-from server.errors import ApiError, InternalServerError, wire
+from server.errors import ApiError, InternalServerError, MethodNotAllowed, NotFound, wire
 from server.gateway import Gateway
 from server.log import log
 
@@ -84,8 +84,9 @@ async def _broken(request: Request, failure: Exception) -> Response:
 
 async def _nowhere(request: Request, failure: Any) -> Response:
     sentence = f"{request.method} {request.url.path} is nothing here. GET / lists the doors of this server."
-    body = {"error": {"code": "notFound", "message": sentence}}
-    return Response(orjson.dumps(body), failure.status_code, failure.headers, "application/json")
+    kind = MethodNotAllowed if failure.status_code == MethodNotAllowed.status else NotFound
+    body = orjson.dumps({"error": wire(kind(sentence).as_dict())})
+    return Response(body, kind.status, failure.headers, "application/json")
 
 
 class Server(uvicorn.Server):

@@ -134,6 +134,15 @@ class Blobs:
                 if written.timestamp() < before:
                     yield found["path"]
 
+    def prune(self, prefix: str, before: float) -> None:
+        """Remove empty folders under a prefix that were last changed before a time."""
+        if not self.root:
+            return
+        for folder in (self.root / prefix).iterdir():
+            with suppress(OSError):
+                if folder.stat().st_mtime < before:
+                    folder.rmdir()
+
     def _room(self, size: int) -> None:
         free = self.free()
         if free is not None and free < size:

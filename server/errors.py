@@ -103,6 +103,27 @@ class InvalidApiKey(ApiError):
     sentence = "The API key was not accepted. Check it with `taskarray keys list`."
 
 
+class NotFound(ApiError):
+    """There is nothing at this address of the server."""
+
+    code = "notFound"
+    status, retryable = 404, False
+
+
+class MethodNotAllowed(ApiError):
+    """The address exists, but not for this HTTP method."""
+
+    code = "methodNotAllowed"
+    status, retryable = 405, False
+
+
+class OriginNotAllowed(ApiError):
+    """A web page of an origin that is not allowed tried to connect."""
+
+    code = "originNotAllowed"
+    status, retryable = 403, False
+
+
 class UnsupportedTaskType(ApiError):
     """No task type of that name is installed."""
 

@@ -76,6 +76,7 @@ class Sweeper:
             async for blob in self.blobs.listed(prefix, now - self.config.result_ttl - grace):
                 await self.blobs.delete(blob)
                 count += 1
+        self.blobs.prune("scratch", now - self.config.result_ttl - grace)
         if count:
             log.info("blobs_without_record_deleted", count=count)
         return count

@@ -12,7 +12,14 @@ from server.api import v1
 from server.api.wire import Wire
 from server.config import Config
 from server.dispatch import Caller
-from server.errors import ApiError, InvalidApiKey, MaxRequestSizeExceeded
+from server.errors import (
+    ApiError,
+    InvalidApiKey,
+    MaxRequestSizeExceeded,
+    OriginNotAllowed,
+    RateLimitExceeded,
+    ServiceUnavailable,
+)
 from server.errors import wire as as_wire
 from server.gateway import Gateway
 from server.log import log
@@ -60,11 +67,11 @@ async def admitted(gateway: Gateway, wire: Wire) -> AsyncGenerator[bool]:
     config, waiting = gateway.config, gateway.unauthenticated
     origin, host = wire.header("origin"), wire.header("host")
     if gateway.stopping:
-        yield await wire.turn_away(503, "The server restarts; come back in a moment.")
+        yield await wire.turn_away(ServiceUnavailable("The server restarts; come back in a moment."))
     elif not origin_allowed(config, origin, host):
-        yield await wire.turn_away(403, f"Origin {origin} is not allowed. Add it to TASKARRAY_ORIGINS.")
+        yield await wire.turn_away(OriginNotAllowed(f"Origin {origin} is not allowed. Add it to TASKARRAY_ORIGINS."))
     elif waiting.get(wire.address, 0) >= config.max_unauthenticated_per_ip:
-        yield await wire.turn_away(429, "Too many sockets of this address wait to authenticate.")
+        yield await wire.turn_away(RateLimitExceeded("Too many sockets of this address wait to authenticate."))
     else:
         waiting[wire.address] = waiting.get(wire.address, 0) + 1
         try:

@@ -50,6 +50,10 @@ class Outlet:
         """Whether something is still to come or to go."""
         return bool(self.open or self._frames or self._rung)
 
+    def answer(self, frame: v1.Frame) -> None:
+        """Have an answer about a task sent, in the shape that this client asked for."""
+        self.send(v1.as_object(frame) if self.wire.single else frame)
+
     def send(self, frame: v1.Frame) -> None:
         """Have a frame sent after those before it."""
         body = v1.dumps(frame)
@@ -146,7 +150,7 @@ class Outlet:
         self._errors_sent = resumed.sent
         self._replaying = True
         for sent in resumed.waiting:
-            self.send(ack_frame(sent))
+            self.answer(ack_frame(sent))
         self.wake()
 
     async def touch(self) -> bool:
@@ -190,9 +194,9 @@ class Outlet:
         if self._eager.get(uuid) is soon:
             del self._eager[uuid]
         if done:
-            self.send(await outcome_frame(self.gateway, sent, soon.result().outcome or {}, status="success"))
+            self.answer(await outcome_frame(self.gateway, sent, soon.result().outcome or {}, status="success"))
         else:
-            self.send(ack_frame(sent))
+            self.answer(ack_frame(sent))
 
     def stop(self) -> None:
         """The socket is gone."""

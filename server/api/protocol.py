@@ -23,8 +23,8 @@ from server.errors import MaxRequestSizeExceeded
 
 _HEAD_BYTES = 4096
 _DISCARD_SECONDS = 15.0
-_FRAGMENTS_SECONDS = 1.0
-"""How long a message whose end is not known is read and dropped."""
+_QUIET_SECONDS = 1.0
+"""A sender of whom nothing more comes for this long has sent all of its message."""
 _CLOSE_SECONDS = 2.0
 _AUTHENTICATION = re.compile(rb'^\s*\[\s*(\{[^{}\[\]]*"authentication"[^{}\[\]]*\})')
 EXTENSION = "taskarray.protocol"
@@ -77,10 +77,12 @@ class Protocol(WebSocketsSansIOProtocol):
         self._head = b""
         self._vouching: asyncio.Task[None] | None = None
         self._left = 0
+        self._heard = 0.0
         self._dropping = False
 
     def data_received(self, data: bytes) -> None:
         if self._dropping:
+            self._heard = self.loop.time()
             self._left -= len(data)
             if self._left <= 0:
                 self.transport.close()
@@ -130,7 +132,6 @@ class Protocol(WebSocketsSansIOProtocol):
     def handle_cont(self, event: Frame) -> None:
         if not self.trusted and sum(map(len, self.frames)) + len(event.data) > self.small:
             self._too_big(self.large)
-            self.loop.call_later(_FRAGMENTS_SECONDS, self.transport.close)
             return
         super().handle_cont(event)
 
@@ -142,12 +143,22 @@ class Protocol(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.queue.put_nowait({"type": "websocket.disconnect", "code": 1009, "reason": "message too big"})
         self.close_sent = True
-        self._dropping, self._left = True, (failure.size or self.large) + 4 - self.conn.came
+        # Of a message in fragments one cannot tell how much is still to come.
+        size = failure.size if failure.current_size is None else self.large
+        self._dropping, self._left = True, (size or self.large) + 4 - self.conn.came
+        self._heard = self.loop.time()
+        self.loop.call_later(_QUIET_SECONDS, self._end_when_quiet)
         self.close_timer = self.loop.call_later(_DISCARD_SECONDS, self.transport.abort)
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
         if self._left <= 0:
+            self.transport.close()
+
+    def _end_when_quiet(self) -> None:
+        if self.loop.time() - self._heard < _QUIET_SECONDS:
+            self.loop.call_later(_QUIET_SECONDS, self._end_when_quiet)
+        else:
             self.transport.close()
 
     async def run_asgi(self) -> None:

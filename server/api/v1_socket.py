@@ -149,7 +149,7 @@ class Connection:
                 self.outlet.send(too_many(self.gateway.config, sent))
 
     async def _reply(self, answer: Any, sent: dict[str, Any]) -> None:
-        self.outlet.send(await answer(self.gateway, self.caller.tenant.id, sent))
+        self.outlet.answer(await answer(self.gateway, self.caller.tenant.id, sent))
 
     def _help(self, step: Any) -> None:
         helper = asyncio.create_task(step)

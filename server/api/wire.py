@@ -8,6 +8,8 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from server.api.protocol import EXTENSION, Protocol
+from server.errors import ApiError
+from server.errors import wire as as_wire
 
 
 class Wire:
@@ -40,12 +42,12 @@ class Wire:
         await self._receive()
         await self._send({"type": "websocket.accept"})
 
-    async def turn_away(self, status: int, sentence: str) -> bool:
+    async def turn_away(self, refusal: ApiError) -> bool:
         """Refuse the handshake with an HTTP answer; always False."""
         await self._receive()
         headers = [(b"content-type", b"application/json")]
-        await self._send({"type": "websocket.http.response.start", "status": status, "headers": headers})
-        body = orjson.dumps({"error": {"code": "forbidden" if status == 403 else "refused", "message": sentence}})
+        await self._send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
+        body = orjson.dumps({"error": as_wire(refusal.as_dict())})
         await self._send({"type": "websocket.http.response.body", "body": body})
         self._protocol.handshake_complete = True  # uvicorn does not count a refusal, and would log an error
         return False
