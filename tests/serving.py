@@ -92,7 +92,7 @@ class Served:
 
     def part(self, word: str) -> psutil.Process | None:
         """The process in whose command line a word stands."""
-        return next((part for part in self.look() if word in " ".join(part.cmdline())), None)
+        return next((part for part in self.look() if word in " ".join(command(part))), None)
 
     def left(self) -> list[psutil.Process]:
         """Those of its processes that still run."""
@@ -118,3 +118,11 @@ class Served:
         except urllib.error.HTTPError as refused:
             with refused:
                 return json.loads(refused.read())
+
+
+def command(process: psutil.Process) -> list[str]:
+    """A process's command line; empty for one that is just ending."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

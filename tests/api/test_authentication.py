@@ -98,7 +98,7 @@ async def test_tasks_with_it(arrive: Arrive) -> None:
 
 async def test_too_late(arrive: Arrive, beside: Beside) -> None:
     """A socket that does not authenticate in time is told so, and closed with 4408."""
-    client = await arrive(beside(AUTH_TIMEOUT="1s"))
+    client = await arrive(beside(AUTH_TIMEOUT="2s"))
     await client.send([new_task("nothing")])
     await client.next()
     frame = await client.next()

@@ -130,7 +130,7 @@ async def test_twins_in_one_array(client: Client, marker: Path) -> None:
 @pytest.mark.parametrize("delivery", ["sync", "async"])
 async def test_rivals_in_one_array(beside: Beside, delivery: str) -> None:
     """Of two tasks under one taskUUID in an array one is carried out and one is a conflict; both are answered."""
-    async with beside(EAGER_ACK="3s", IDLE_TIMEOUT="800ms").client() as client:
+    async with beside(EAGER_ACK="3s").client() as client:
         for _ in range(5):
             uuid = str(uuid4())
             rivals = [new_task("sleeps", seconds=s, taskUUID=uuid, deliveryMethod=delivery) for s in (0.1, 0.2)]
@@ -153,7 +153,7 @@ async def test_rivals_in_one_request(installation: Installation) -> None:
 
 async def test_rival_of_a_running_task(beside: Beside) -> None:
     """A conflict takes nothing from the task that runs: its socket is not idle, and its answer comes."""
-    async with beside(EAGER_ACK="3s", IDLE_TIMEOUT="800ms").client() as client:
+    async with beside(IDLE_TIMEOUT="800ms").client() as client:
         task = new_task("sleeps", seconds=2.5)
         await client.send([task, task | {"seconds": 4}])
         assert (await client.next())["errors"][0]["code"] == "conflictTaskUUID"

@@ -46,6 +46,15 @@ async def test_one_task_a_frame(client: Client) -> None:
     await client.ping()
 
 
+async def test_one_message_after_another(client: Client) -> None:
+    """A message does not wait for the tasks of those before it."""
+    slow, quick = new_task("sleeps", seconds=1), new_task("nothing")
+    await client.send([slow])
+    await client.send([quick])
+    assert (await client.next())["data"][0]["taskUUID"] == quick["taskUUID"]
+    assert (await client.next())["data"][0]["taskUUID"] == slow["taskUUID"]
+
+
 async def test_several_results(client: Client) -> None:
     """All results of a task come in one frame, each with a UUID v4 of its own and its place."""
     (frame,) = await client.ask(new_task("audioInference", duration=0, numberResults=4))

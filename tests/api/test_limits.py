@@ -102,7 +102,7 @@ async def test_idle(beside: Beside) -> None:
     """A socket that says nothing for the idle time is closed; each message begins the time again."""
     async with beside(**SMALL).client() as client:
         for _ in range(4):
-            await asyncio.sleep(0.8)
+            await asyncio.sleep(0.6)
             await client.ping()
         started = time.monotonic()
         code, reason = await client.closed()

@@ -66,8 +66,17 @@ async def test_while_a_large_message_is_read(installation: Installation) -> None
     image = base64.b64encode(os.urandom(30_000_000)).decode()
     worst = list[float]()
     while not worst or min(worst) >= PROMPT:
-        assert len(worst) < 5, worst  # what else this machine does must not count
-        worst.append(await worst_ping(installation, new_task("imageUpload", image=image)))
+        assert len(worst) < 5, worst
+        # What else this machine does must not count.
+        worst.append(await worst_ping(installation, new_task("imageUpload", image=image)) / slowness())
+
+
+def slowness() -> float:
+    """How many times longer than its processor time a computation takes now."""
+    wall, cpu = time.monotonic(), time.process_time()
+    while time.process_time() - cpu < 0.1:
+        pass
+    return max(1.0, (time.monotonic() - wall) / 0.1)
 
 
 async def worst_ping(installation: Installation, task: dict[str, Any]) -> float:

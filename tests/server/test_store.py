@@ -47,6 +47,12 @@ def kill(redis: Embedded) -> None:
         time.sleep(0.01)
 
 
+async def soon(listening: AsyncIterator[bytes | None]) -> bytes | None:
+    """The next message, which must not take long."""
+    async with asyncio.timeout(10):
+        return await anext(listening)
+
+
 async def heard_again(heard: list[bytes | None], publish, message: bytes) -> None:
     """Publish until it is heard."""
     async with asyncio.timeout(15):
@@ -154,10 +160,10 @@ async def test_shards(store):
 async def test_listening(store, admin):
     """Messages of all channels are heard; first of all it is said that some may have been missed."""
     listening = store.listen("one", "two")
-    assert await anext(listening) is None
+    assert await soon(listening) is None
     for channel in ("one", "two", "other", "one"):
         admin.publish(channel, channel)
-    assert [await anext(listening) for _ in range(3)] == [b"one", b"two", b"one"]
+    assert [await soon(listening) for _ in range(3)] == [b"one", b"two", b"one"]
     await listening.aclose()
 
 
@@ -189,14 +195,14 @@ async def test_silent_subscription(store, redis, admin, monkeypatch):
     """A subscription over a line that is dead without a word is given up and made again."""
     monkeypatch.setattr("server.store._QUIET_SECONDS", 0.2)
     listening = store.listen("one")
-    assert await anext(listening) is None
+    assert await soon(listening) is None
     os.kill(redis.pid, signal.SIGSTOP)
-    waiting = asyncio.create_task(anext(listening))
+    waiting = asyncio.create_task(soon(listening))
     await asyncio.sleep(1)
     os.kill(redis.pid, signal.SIGCONT)
     async with asyncio.timeout(10):
         assert await waiting is None
-    waiting = asyncio.create_task(anext(listening))
+    waiting = asyncio.create_task(soon(listening))
     await asyncio.sleep(1)
     assert not waiting.done(), "a quiet line that answers its pings was given up"
     admin.publish("one", "heard")
