@@ -41,6 +41,10 @@ class Job:
     submitted: float = field(default_factory=time.time)
 
 
+_MEMBERS = tuple(Job.__dataclass_fields__)
+"""What a job is read by: one that a newer gateway has queued may have more."""
+
+
 @dataclass(frozen=True, eq=False)
 class Claim:
     """A job in a worker's hands: `message` is its place in the stream, `attempt` counts deliveries from 1."""
@@ -204,7 +208,8 @@ class Queue:
 
     def _claim(self, base: str, worker: str, entry: Any, attempt: int) -> Claim:
         message, fields = entry
-        job = Job(**orjson.loads(fields[b"job"]))
+        told = orjson.loads(fields[b"job"])
+        job = Job(**{name: told[name] for name in _MEMBERS if name in told})
         return Claim(job, base, message.decode(), worker, attempt)
 
 

@@ -9,6 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from server.config import Config
+from server.queue import Queue
+from server.sessions import Sessions
 from server.store import Store
 
 
@@ -33,3 +35,16 @@ async def redis(config: Config) -> AsyncIterator[Redis]:
     """What really is in Redis."""
     async with Redis.from_url(config.redis_url) as client:
         yield client
+
+
+@pytest.fixture
+async def queue(store: Store) -> Queue:
+    found = Queue(store)
+    await found.prepare()
+    return found
+
+
+@pytest.fixture
+def sessions(store: Store) -> Sessions:
+    """The sessions of a gateway `g1`."""
+    return Sessions(store, "g1")

@@ -12,14 +12,7 @@ import pytest
 from server.images import Image, Images
 from server.queue import Outcome, Queue
 from server.store import Store
-from tests.server.jobs import TENANT, claimed, new_image, uploaded
-
-
-@pytest.fixture
-async def queue(store: Store) -> Queue:
-    found = Queue(store)
-    await found.prepare()
-    return found
+from tests.server.jobs import TENANT, claimed, new_image, new_job, submit, uploaded
 
 
 @pytest.fixture
@@ -139,8 +132,6 @@ async def test_shards(queue, images):
 
 
 async def uploaded_in(queue: Queue, tenant: str) -> dict:
-    from tests.server.jobs import new_job, submit
-
     kept = new_image(tenant=tenant)
     await submit(queue, new_job(tenant))
     found = await queue.fresh(queue.store.home(tenant), "w1", 0)

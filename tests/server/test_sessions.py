@@ -14,18 +14,6 @@ from server.store import Store
 from tests.server.jobs import DONE, TENANT, again, claim, claimed, new_job, submit
 
 
-@pytest.fixture
-async def queue(store: Store) -> Queue:
-    found = Queue(store)
-    await found.prepare()
-    return found
-
-
-@pytest.fixture
-async def sessions(store: Store) -> Sessions:
-    return Sessions(store, "g1")
-
-
 async def answered(queue: Queue, session: str, count: int) -> list[str]:
     """That many tasks, finished for a session: their UUIDs."""
     jobs = [new_job() for _ in range(count)]

@@ -27,13 +27,6 @@ async def sweeper(config) -> AsyncIterator[Sweeper]:
 
 
 @pytest.fixture
-async def queue(store) -> Queue:
-    found = Queue(store)
-    await found.prepare()
-    return found
-
-
-@pytest.fixture
 def blobs(config) -> Blobs:
     return Blobs(config.blob_url)
 
