@@ -15,6 +15,8 @@ import typer
 
 from server.config import Config, ConfigError, read_config
 from server.embedded import Embedded, EmbeddedError
+from server.models_cli import app as models
+from server.models_cli import table
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,13 +28,16 @@ keys = typer.Typer(no_args_is_help=True, help="API keys.")
 config = typer.Typer(no_args_is_help=True, help="The settings.")
 app.add_typer(keys, name="keys")
 app.add_typer(config, name="config")
+app.add_typer(models, name="models")
 
 Parent = Annotated[int, typer.Option(hidden=True)]
 
 
 def _settings() -> Config:
     try:
-        return read_config()
+        settings = read_config()
+        table(settings)
+        return settings
     except ConfigError as wrong:
         _fail(str(wrong))
 

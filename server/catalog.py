@@ -11,7 +11,8 @@ from typing import Any
 import pydantic
 
 from server.errors import ApiError, InvalidParameter, MissingParameter, UnknownParameter, UnsupportedTaskType
-from server.task import Params, Task, broken_rules, wire_name
+from server.schema import Params, Place, broken_rules, spelled, wire_name
+from server.task import Task
 
 _TYPES = {"int": "integer", "float": "number", "bool": "boolean", "string": "string", "list": "array", "dict": "object"}
 
@@ -68,13 +69,21 @@ def read(task: Task[Any, Any], fields: dict[str, Any], *, strict: bool = False) 
     try:
         params = task.params.model_validate(fields, by_alias=True, by_name=False)
     except pydantic.ValidationError as invalid:
-        return refusals + [_refusal(found) for found in invalid.errors(include_url=False)]
+        return refusals + [_refusal(place, found) for place, found in _distinct(invalid, fields).items()]
     refusals += [InvalidParameter(sentence, parameter=parameter) for parameter, sentence in broken_rules(params)]
     return refusals or params
 
 
-def _refusal(found: Any) -> ApiError:
-    parameter = _path(found["loc"])
+def _distinct(invalid: pydantic.ValidationError, fields: dict[str, Any]) -> dict[Place, Any]:
+    """One fault a place: a value that fits none of several types is told of once."""
+    found = dict[Place, Any]()
+    for fault in invalid.errors(include_url=False):
+        found.setdefault(_place(fault["loc"], fields), fault)
+    return found
+
+
+def _refusal(place: Place, found: Any) -> ApiError:
+    parameter = spelled(place)
     kind, context = found["type"], found.get("ctx", {})
     if kind == "missing" or (kind == "string_too_short" and found["input"] == ""):
         return MissingParameter(f"{parameter} is required.", parameter=parameter)
@@ -95,9 +104,15 @@ def _choices(expected: object) -> list[str] | None:
     return [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
 
 
-def _path(place: Sequence[int | str]) -> str:
-    """A place as clients write it: `controlNet[0].guideImage`."""
-    text = ""
-    for part in place:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
+def _place(found: Sequence[int | str], fields: Any) -> Place:
+    """A fault's place in the client's object: without the names of alternatives, which pydantic puts between."""
+    place, value = list[str | int](), fields
+    for index, part in enumerate(found):
+        if isinstance(part, int):
+            value = value[part] if isinstance(value, list) and part < len(value) else None
+        elif not isinstance(value, dict) or (part not in value and index < len(found) - 1):
+            continue
+        else:
+            value = value.get(part)
+        place.append(part)
+    return tuple(place)

@@ -6,11 +6,9 @@ worker's output, never into an answer. It may crash, hang or be killed: the work
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -20,14 +18,15 @@ import orjson
 
 from server.catalog import Catalog, read
 from server.config import read_config
-from server.errors import ApiError, InternalServerError, UploadFailed
+from server.errors import ApiError, InternalServerError
 from server.lifeline import die_with_parent
 from server.log import log, start
-from server.task import Limits, NewImage, Result, Stored
+from server.models import Models
+from server.run import Run
+from server.schema import Result, wire_name
+from server.task import Limits
 
 _HEAD = struct.Struct(">I")
-_MIME = {"JPG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "SVG": "image/svg+xml"}
-_PROGRESS_SECONDS = 0.2
 
 
 class Wire:
@@ -49,57 +48,8 @@ class Wire:
         self.connection.sendall(_HEAD.pack(len(body)) + body)
 
 
-class Run:
-    """The Context of one task (see `task.Context`), and what came of it."""
-
-    def __init__(self, order: dict[str, Any], limits: Limits, wire: Wire) -> None:
-        self.limits = limits
-        self.images: list[dict[str, Any]] = []
-        self.forgotten: list[str] = []
-        self._order = order
-        self._wire = wire
-        self._said = 0.0
-
-    def file(self, ref: str) -> Path:
-        return Path(self._order["inputs"][ref])
-
-    def scratch(self, suffix: str) -> Path:
-        folder = Path(self._order["scratch"])
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as failure:
-            raise UploadFailed("The server has no room to work on images. Try again.") from failure
-        return folder / f"{uuid4().hex}{suffix}"
-
-    def store(self, image: NewImage) -> Stored:
-        uuids = self._order["uuids"]
-        uuid = uuids[len(self.images)] if len(self.images) < len(uuids) else str(uuid4())
-        self.images.append(
-            {
-                "uuid": uuid,
-                "path": str(image.path),
-                "format": image.format,
-                "mime": _MIME[image.format],
-                "width": image.width,
-                "height": image.height,
-                "bytes": image.path.stat().st_size,
-            }
-        )
-        return Stored(uuid, f"{self._order['images_url']}/{uuid}.{image.format.lower()}")
-
-    def forget(self, ref: str) -> None:
-        self.forgotten.append(ref)
-
-    def progress(self, fraction: float, stage: str = "") -> None:
-        now = time.monotonic()
-        if now - self._said >= _PROGRESS_SECONDS:
-            self._said = now
-            self._wire.send({"progress": min(max(fraction, 0.0), 1.0), "stage": stage})
-
-
-def perform(catalog: Catalog, order: dict[str, Any], limits: Limits, wire: Wire) -> dict[str, Any]:
+def perform(catalog: Catalog, order: dict[str, Any], run: Run) -> dict[str, Any]:
     """Run one task. Whatever its handler raises becomes a failure of this task."""
-    run = Run(order, limits, wire)
     try:
         task = catalog.named(order["task_type"])
         params = read(task, order["params"])
@@ -115,35 +65,33 @@ def perform(catalog: Catalog, order: dict[str, Any], limits: Limits, wire: Wire)
         incident = uuid4().hex[:12]
         log.error("task_raised", incident=incident, task_type=order["task_type"], trace=traceback.format_exc())
         return {"failure": InternalServerError(f"The task failed on the server, incident {incident}.").as_dict()}
-    return {
-        "items": [item.model_dump(by_alias=True, exclude_none=True) for item in items],
-        "images": run.images,
-        "forget": run.forgotten,
-    }
+    shown = [_item(item, task.uuid_member, run) for item in items]
+    return {"items": shown, "images": run.images, "forget": run.forgotten}
 
 
-def _resident() -> int:
-    """Bytes of memory this process holds; 0 where the system does not say."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
+def _item(result: Result, uuid_member: str | None, run: Run) -> dict[str, Any]:
+    """One item of the answer, and what is to be put in when it is sent: (member, image UUID, what it begins with)."""
+    item = result.model_dump(by_alias=True, exclude_none=True)
+    uuid = item.get(uuid_member or "", "")
+    inline = [(wire_name(member), uuid, head) for member, head in run.inline.get(uuid, ())]
+    return item | ({"inline": inline} if inline else {})
 
 
 def main(descriptor: int, parent: int) -> None:
     """Serve the worker on an inherited socket until it is gone."""
     die_with_parent(parent)
-    start(read_config(), "task")
+    config = read_config()
+    start(config, "task")
     wire = Wire(socket.socket(fileno=descriptor))
     hello = wire.receive()
     if hello is None:
         return
     catalog = Catalog.discover(hello["tasks"])
+    models = Models(config.models, config.models_folder, config.missing)
     limits = Limits(**hello["limits"])
     wire.send({"ready": True})
     while (order := wire.receive()) is not None:
-        answer = perform(catalog, order, limits, wire)
-        wire.send(answer | {"resident": _resident()})
+        wire.send(perform(catalog, order, Run(order, limits, models, wire.send)))
 
 
 if __name__ == "__main__":

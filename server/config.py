@@ -10,89 +10,22 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
+
+from server.units import Duration, NamedKeys, Networks, Rate, Size, Unit, Words
 
 PREFIX = "TASKARRAY_"
 _PLAIN = {"port": "PORT", "redis_url": "REDIS_URL"}
 _SECRET = ("api_keys", "redis_url", "blobs")
-_SECONDS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ConfigError(Exception):
     """The settings are wrong; the message lists everything that is, one problem a line."""
-
-
-class _Unit:
-    """Reads and spells a quantity with a unit, such as `30s` or `64MiB`."""
-
-    def __init__(self, example: str, units: Mapping[str, float]) -> None:
-        self.example = example
-        self.units = units
-
-    def read(self, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        found = re.fullmatch(r"([0-9.]+)\s*([A-Za-z]*)", value.strip())
-        factor = self.units.get(found[2], self.units.get(found[2].upper())) if found else None
-        if not found or factor is None:
-            raise ValueError(f"write it like {self.example}")
-        return float(found[1]) * factor
-
-    def spell(self, value: float) -> str:
-        if 0 < value < 1:
-            return f"{value * 1000:g}ms"
-        fitting = [unit for unit, size in self.units.items() if unit and value and value % size == 0]
-        unit = max(fitting, key=lambda unit: self.units[unit], default="s" if value else "")
-        return f"{value / self.units[unit]:g}{unit}"
-
-
-def _networks(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
-
-
-def _words(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def _named_keys(value: object) -> object:
-    """`name:key` pairs; a name may stand twice, so that a key can be replaced without a gap."""
-    if not isinstance(value, str):
-        return value
-    pairs = [part.strip().partition(":") for part in value.split(",") if part.strip()]
-    if not all(name and key for name, _, key in pairs):
-        raise ValueError("write it like name:key,other:key2")
-    return tuple((name, key) for name, _, key in pairs)
-
-
-def _rate(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    found = re.fullmatch(r"(\d+)/(s|m|min|h)", value.strip())
-    if value.strip() == "0":
-        return 0
-    if not found:
-        raise ValueError("write it like 10/s, 600/min or 1000/h")
-    return int(found[1]) / {"s": 1, "m": 60, "min": 60, "h": 3600}[found[2]]
-
-
-_TIME = _Unit("250ms, 30s, 5m, 24h or 30d", _SECONDS)
-_SIZE = _Unit("4KiB, 64MiB or 2GiB", _BYTES)
-Duration = Annotated[float, BeforeValidator(_TIME.read), _TIME]
-Size = Annotated[int, BeforeValidator(_SIZE.read), _SIZE]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
 class Config(BaseModel):
@@ -109,19 +42,24 @@ class Config(BaseModel):
     prefix: str = Field("taskarray", description="First word of every key in Redis.")
     shards: int = Field(1, ge=1, le=1024, description="Slots the keys are spread over; for a Redis Cluster.")
     blobs: str = Field("", description="Where image bytes lie: a folder or s3://…; empty is `images` in data.")
-    api_keys: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_named_keys)] = Field(
-        (), description="Keys besides the stored ones, as name:key pairs with commas between."
-    )
+    api_keys: NamedKeys = Field((), description="Keys besides the stored ones, as name:key pairs with commas between.")
     workers: int = Field(0, ge=0, le=512, description="Worker processes of `serve`; 0 is one a core.")
     tasks: Words = Field((), description="Further Python packages with task files, with commas between.")
 
+    models: Path | None = Field(None, description="A table of models over the shipped one (see models.toml).")
+    models_dir: Path | None = Field(None, description="Folder with model weights; empty is `models` in data.")
+    missing_model: Literal["", "fallback", "error"] = Field(
+        "", description="A model that is not installed: fallback to the built-in engine, or error; empty: as loopback."
+    )
+
     image_ttl: Duration = Field(30 * 86400, ge=1, description="An image is kept this long after its last use.")
     max_side: int = Field(2048, ge=0, description="Images are stored at no more pixels a side; 0 is no cap.")
+    max_working_side: int = Field(4096, ge=64, description="Tasks reduce a larger input to this many pixels a side.")
     max_pixels: int = Field(10**9, ge=0, description="Pixels an input may have, as its header says; 0: any.")
     max_decoded: Size = Field(512 * 2**20, ge=0, description="Memory for an input that cannot be streamed.")
     min_free_disk: Size = Field(2**30, ge=0, description="Below this much free disk uploads are refused.")
 
-    fetch_allow: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(
+    fetch_allow: Networks = Field(
         (), description="CIDRs that URL inputs and webhooks may reach besides public addresses."
     )
     fetch_max_bytes: Size = Field(64 * 2**20, ge=1, description="Bytes that one URL input may have.")
@@ -132,9 +70,7 @@ class Config(BaseModel):
     max_tasks_per_array: int = Field(1000, ge=1, description="Tasks in one array.")
     max_sockets_per_key: int = Field(2000, ge=1, description="Open sockets of one key on one gateway.")
     max_unauthenticated_per_ip: int = Field(1000, ge=1, description="Sockets of one address that wait to authenticate.")
-    rate_limit: Annotated[float, BeforeValidator(_rate)] = Field(
-        0, description="Tasks that a key may send, like 10/s or 600/min; 0 is no limit."
-    )
+    rate_limit: Rate = Field(0, description="Tasks that a key may send, like 10/s or 600/min; 0 is no limit.")
     auth_timeout: Duration = Field(10, gt=0, description="A socket must authenticate within this time.")
     idle_timeout: Duration = Field(
         120, gt=0, description="A socket silent for this long, with no work open, is closed."
@@ -153,7 +89,8 @@ class Config(BaseModel):
     lease: Duration = Field(15, gt=0, description="A job whose worker is silent for this long is taken over.")
     attempts: int = Field(2, ge=1, description="Crashes of its process after which a task is given up.")
     task_timeout: Duration = Field(0, ge=0, description="Time limit of every task; 0 leaves each its own.")
-    worker_memory: Size = Field(2**30, ge=2**26, description="A task process larger than this is replaced.")
+    worker_memory: Size = Field(3 * 2**29, ge=2**26, description="A task process that ends a task larger is replaced.")
+    task_memory: Size = Field(4 * 2**30, ge=0, description="A task whose process outgrows this is ended; 0: no bound.")
     drain_timeout: Duration = Field(30, ge=0, description="On SIGTERM, running work gets this long to finish.")
 
     origins: Words = Field((), description="Browser origins allowed besides the server's own; * is any.")
@@ -164,6 +101,16 @@ class Config(BaseModel):
     def blob_url(self) -> str:
         """Where the blobs lie, with the default filled in."""
         return self.blobs or str(self.data / "images")
+
+    @property
+    def models_folder(self) -> Path:
+        """Where weights lie, with the default filled in."""
+        return self.models_dir or self.data / "models"
+
+    @property
+    def missing(self) -> Literal["fallback", "error"]:
+        """What becomes of a request for a model that is not installed."""
+        return self.missing_model or ("fallback" if self.loopback else "error")
 
     @property
     def loopback(self) -> bool:
@@ -236,10 +183,12 @@ def _problem(found: Any) -> str:
 
 def spelled(value: Any, field: FieldInfo) -> str:
     """A setting's value as one writes it in the environment."""
+    if value is None:
+        return ""
     if isinstance(value, tuple):
         return ",".join(":".join(part) if isinstance(part, tuple) else str(part) for part in value)
     for mark in field.metadata:
-        if isinstance(mark, _Unit):
+        if isinstance(mark, Unit):
             return mark.spell(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 

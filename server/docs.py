@@ -16,7 +16,8 @@ from pydantic.fields import FieldInfo
 from server.catalog import Catalog
 from server.config import Config, spelled, variable_of
 from server.errors import CODES
-from server.task import Task, wire_name
+from server.schema import wire_name
+from server.task import Task
 
 _BLOCK = r"(<!-- {name} -->\n).*?(<!-- end -->)"
 

@@ -61,8 +61,7 @@ def _pascal(parameter: str) -> str:
 class InvalidParameter(ApiError):
     """A parameter has the wrong type, form or range. The code is `invalid` and the parameter's name."""
 
-    code = "invalid*"
-    status, retryable = 400, False
+    code, status, retryable = "invalid*", 400, False
 
     def __init__(self, message: str, *, parameter: str, **details: Any) -> None:
         super().__init__(message, parameter=parameter, **details)
@@ -72,8 +71,7 @@ class InvalidParameter(ApiError):
 class MissingParameter(ApiError):
     """A required parameter is absent, null or empty. The code is `missing` and the parameter's name."""
 
-    code = "missing*"
-    status, retryable = 400, False
+    code, status, retryable = "missing*", 400, False
 
     def __init__(self, message: str, *, parameter: str, **details: Any) -> None:
         super().__init__(message, parameter=parameter, **details)
@@ -83,166 +81,149 @@ class MissingParameter(ApiError):
 class UnknownParameter(ApiError):
     """The task said `"strict": true` and carries a parameter that this task type does not have."""
 
-    code = "unknownParameter"
-    status, retryable = 400, False
+    code, status, retryable = "unknownParameter", 400, False
 
 
 class InvalidRequest(ApiError):
     """The message is not a JSON array of task objects."""
 
-    code = "invalidRequest"
-    status, retryable = 400, False
+    code, status, retryable = "invalidRequest", 400, False
     sentence = "Send a JSON array of task objects."
 
 
 class InvalidApiKey(ApiError):
     """The key is absent, unknown or revoked. Clients stop on exactly this code."""
 
-    code = "invalidApiKey"
-    status, retryable = 401, False
+    code, status, retryable = "invalidApiKey", 401, False
     sentence = "The API key was not accepted. Check it with `taskarray keys list`."
 
 
 class NotFound(ApiError):
     """There is nothing at this address of the server."""
 
-    code = "notFound"
-    status, retryable = 404, False
+    code, status, retryable = "notFound", 404, False
 
 
 class MethodNotAllowed(ApiError):
     """The address exists, but not for this HTTP method."""
 
-    code = "methodNotAllowed"
-    status, retryable = 405, False
+    code, status, retryable = "methodNotAllowed", 405, False
 
 
 class OriginNotAllowed(ApiError):
     """A web page of an origin that is not allowed tried to connect."""
 
-    code = "originNotAllowed"
-    status, retryable = 403, False
+    code, status, retryable = "originNotAllowed", 403, False
 
 
 class UnsupportedTaskType(ApiError):
     """No task type of that name is installed."""
 
-    code = "unsupportedTaskType"
-    status, retryable = 400, False
+    code, status, retryable = "unsupportedTaskType", 400, False
 
 
 class ConflictTaskUUID(ApiError):
     """This key has used the taskUUID before, for another task."""
 
-    code = "conflictTaskUUID"
-    status, retryable = 400, False
+    code, status, retryable = "conflictTaskUUID", 400, False
     sentence = "This taskUUID was used for another task. Send every task with a fresh random UUID v4."
 
 
 class TaskNotFound(ApiError):
     """No task of this key has that taskUUID, or its result is no longer kept."""
 
-    code = "taskNotFound"
-    status, retryable = 404, False
+    code, status, retryable = "taskNotFound", 404, False
     sentence = "There is no such task of this key, or its result is no longer kept."
 
 
 class TaskExpired(ApiError):
     """The task waited so long that the bytes which came with it are no longer kept."""
 
-    code = "taskExpired"
-    status, retryable = 404, False
+    code, status, retryable = "taskExpired", 404, False
     sentence = "The image sent with this task is no longer kept. Send the task again with a fresh taskUUID."
 
 
 class MediaNotFound(ApiError):
     """No image of this key has that UUID: it never existed, has expired or was deleted."""
 
-    code = "mediaNotFound"
-    status, retryable = 404, False
+    code, status, retryable = "mediaNotFound", 404, False
+
+
+class ModelNotFound(ApiError):
+    """The model is not installed, or not known here. The message says which file to put where."""
+
+    code, status, retryable = "modelNotFound", 404, False
 
 
 class UnsupportedImageFormat(ApiError):
     """The bytes are of a kind that this server does not read."""
 
-    code = "unsupportedImageFormat"
-    status, retryable = 400, False
+    code, status, retryable = "unsupportedImageFormat", 400, False
 
 
 class ValueTooLarge(ApiError):
     """The image is larger, in bytes or once decoded, than a limit of this server."""
 
-    code = "valueTooLarge"
-    status, retryable = 413, False
+    code, status, retryable = "valueTooLarge", 413, False
 
 
 class MaxRequestSizeExceeded(ApiError):
     """The message, body or array is larger than a limit of this server."""
 
-    code = "maxRequestSizeExceeded"
-    status, retryable = 413, False
+    code, status, retryable = "maxRequestSizeExceeded", 413, False
 
 
 class InvalidImageURL(ApiError):
     """The URL may not be fetched or does not lead to an image. Trying again will not help."""
 
-    code = "invalidImageURL"
-    status, retryable = 400, False
+    code, status, retryable = "invalidImageURL", 400, False
 
 
 class DownloadFailed(ApiError):
     """The URL could not be reached or its server failed. Trying again may help."""
 
-    code = "downloadFailed"
-    status, retryable = 400, True
+    code, status, retryable = "downloadFailed", 400, True
 
 
 class RateLimitExceeded(ApiError):
     """The key holds or sends more than its limits allow for now."""
 
-    code = "rateLimitExceeded"
-    status, retryable = 429, True
+    code, status, retryable = "rateLimitExceeded", 429, True
 
 
 class ProcessingFailed(ApiError):
     """The task could not be carried out, twice: its process crashed or ran out of memory."""
 
-    code = "processingFailed"
-    status, retryable = 500, True
+    code, status, retryable = "processingFailed", 500, True
 
 
 class TaskTimeout(ApiError):
     """The task ran longer than its time limit and was ended."""
 
-    code = "taskTimeout"
-    status, retryable = 504, True
+    code, status, retryable = "taskTimeout", 504, True
 
 
 class ResponseTimeout(ApiError):
     """The task still runs; only the waiting for it has ended."""
 
-    code = "responseTimeout"
-    status, retryable = 504, True
+    code, status, retryable = "responseTimeout", 504, True
     sentence = "The task is still running. It goes on: ask for it with getResponse and the same taskUUID."
 
 
 class ServiceUnavailable(ApiError):
     """The server is stopping, or something it stands on does not answer. Nothing was accepted."""
 
-    code = "serviceUnavailable"
-    status, retryable = 503, True
+    code, status, retryable = "serviceUnavailable", 503, True
     sentence = "The server cannot take this task right now; nothing was accepted. Send it again in a moment."
 
 
 class UploadFailed(ApiError):
     """The image could not be stored, for want of space or because the blob store failed."""
 
-    code = "uploadFailed"
-    status, retryable = 503, True
+    code, status, retryable = "uploadFailed", 503, True
 
 
 class InternalServerError(ApiError):
     """A bug. The message carries an id under which the log has the traceback."""
 
-    code = "internalServerError"
-    status, retryable = 500, True
+    code, status, retryable = "internalServerError", 500, True

@@ -31,7 +31,7 @@ from server.images import record
 from server.inputs import IMAGES, Inputs
 from server.log import log
 from server.queue import Claim, Job, Outcome, Queue
-from server.runner import Crashed, Runner, TimedOut
+from server.runner import Crashed, Overgrown, Runner, TimedOut
 
 _RUNNING_SECONDS = 0.05
 _RETRY_SECONDS = 0.5
@@ -105,7 +105,8 @@ class Handling:
         entered("running")
         order = {
             "task_type": job.task_type, "params": job.params, "uuids": job.uuids, "scratch": str(scratch),
-            "inputs": inputs, "images_url": f"{job.base_url}{IMAGES}{job.tenant}",
+            "inputs": {reference: brought.as_dict() for reference, brought in inputs.items()},
+            "images_url": f"{job.base_url}{IMAGES}{job.tenant}",
         }  # fmt: skip
         seconds = self.config.task_timeout or task.seconds
         for _ in range(claim.attempt, self.config.attempts + 1):
@@ -113,6 +114,11 @@ class Handling:
                 return await self.runner.run(order, seconds, partial(self._tell, self.queue.progress, job))
             except Crashed:
                 log.warning("task_process_crashed", task=job.uuid, task_type=job.task_type)
+            except Overgrown:
+                raise ProcessingFailed(
+                    f"The task needed more than {self.config.task_memory} bytes of memory (TASKARRAY_TASK_MEMORY) and"
+                    " was ended. Send a smaller image."
+                ) from None
             except TimedOut:
                 raise TaskTimeout(f"The task took longer than {seconds:g} s and was ended.") from None
         raise ProcessingFailed("Its process crashed each time this task ran, so it was given up.")
@@ -123,7 +129,11 @@ class Handling:
             blob = image_blob(job.tenant, image["uuid"])
             await self.blobs.adopt(Path(image.pop("path")), blob)
             records.append(record(blob=blob, **image))
+        blobs = {image["uuid"]: image["blob"] for image in records}
         items = answer["items"]
+        for item in items:
+            if "inline" in item:
+                item["inline"] = [(member, blobs[uuid], head) for member, uuid, head in item["inline"]]
         for item in items if job.include_cost else ():
             item["cost"] = 0
         for index, item in enumerate(items if len(items) > 1 else ()):

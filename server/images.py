@@ -29,6 +29,8 @@ class Image:
     height: int
     bytes: int
     created: float
+    ttl: int | None = None
+    """Seconds after which it is gone, used or not; None: the term that every use starts again."""
 
 
 class Images:

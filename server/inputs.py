@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,11 +15,25 @@ from server.errors import MediaNotFound, TaskExpired
 from server.fetch import Fetcher, kind
 from server.images import Images
 from server.queue import Job
-from server.task import Task, references, wire_name
+from server.schema import references, spelled
+from server.task import Task
 
 IMAGES = "/im/"
 """Where images are served: `/im/{tenant}/{uuid}.{format}`, on every gateway."""
 _STAGED = "staged:"
+
+
+@dataclass(frozen=True)
+class Brought:
+    """An input: where it lies, where the task names it, and its UUID if it is a stored image."""
+
+    path: Path
+    parameter: str
+    uuid: str | None = None
+
+    def as_dict(self) -> dict[str, str | None]:
+        """It as it crosses to the task process."""
+        return {"path": str(self.path), "parameter": self.parameter, "uuid": self.uuid}
 
 
 class Inputs:
@@ -34,27 +49,29 @@ class Inputs:
         """Whether an input must come over the network."""
         return any(isinstance(value, str) and "://" in value for value in job.params.values())
 
-    async def bring(self, job: Job, task: Task[Any, Any], folder: Callable[[], Path]) -> dict[str, str]:
-        """Every input as a path, by its reference. Raises the ApiError of the first that cannot be had."""
+    async def bring(self, job: Job, task: Task[Any, Any], folder: Callable[[], Path]) -> dict[str, Brought]:
+        """Every input by its reference. Raises the ApiError of the first that cannot be had."""
         params = task.params.model_validate(job.params, by_alias=True, by_name=False)
-        named = {reference: wire_name(name) for name, reference in references(params)}
-        brought = [self._one(job, reference, member, folder) for reference, member in named.items()]
-        paths = [await brought[0]] if len(brought) == 1 else await asyncio.gather(*brought)
-        return {reference: str(path) for reference, path in zip(named, paths, strict=True)}
+        named = {reference: spelled(place) for place, reference in references(params)}
+        brought = [self._one(job, reference, place, folder) for reference, place in named.items()]
+        found = [await brought[0]] if len(brought) == 1 else await asyncio.gather(*brought)
+        return dict(zip(named, found, strict=True))
 
-    async def _one(self, job: Job, reference: str, member: str, folder: Callable[[], Path]) -> Path:
+    async def _one(self, job: Job, reference: str, place: str, folder: Callable[[], Path]) -> Brought:
         def into() -> Path:
-            return folder() / f"input-{member}"
+            return folder() / f"input-{place}"
 
         if reference.startswith(_STAGED):
-            return await self._staged(reference.removeprefix(_STAGED), into)
+            return Brought(await self._staged(reference.removeprefix(_STAGED), into), place)
         if kind(reference) == "uuid":
-            return await self._stored(job.tenant, reference, member, into)
+            return Brought(await self._stored(job.tenant, reference, place, into), place, reference.lower())
         if own := self._own(job, reference):
-            return await self._stored(*own, member, into)
+            tenant, uuid = own
+            path = await self._stored(tenant, uuid, place, into)
+            return Brought(path, place, uuid.lower() if tenant == job.tenant else None)
         path = into()
-        await self.fetcher.fetch(reference, path, member)
-        return path
+        await self.fetcher.fetch(reference, path, place)
+        return Brought(path, place)
 
     async def _staged(self, blob: str, into: Callable[[], Path]) -> Path:
         try:
@@ -62,8 +79,8 @@ class Inputs:
         except BlobMissing:
             raise TaskExpired from None
 
-    async def _stored(self, tenant: str, uuid: str, member: str, into: Callable[[], Path]) -> Path:
-        missing = MediaNotFound(f"{member}: there is no image {uuid}. It may have expired.", parameter=member)
+    async def _stored(self, tenant: str, uuid: str, place: str, into: Callable[[], Path]) -> Path:
+        missing = MediaNotFound(f"{place}: there is no image {uuid}. It may have expired.", parameter=place)
         image = await self.images.use(tenant, uuid)
         if image is None:
             raise missing

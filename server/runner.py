@@ -13,6 +13,7 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,11 +24,16 @@ from server.task import Limits
 
 _HEAD = struct.Struct(">I")
 _START_SECONDS = 60
+_WATCH_SECONDS = 0.25
 Progress = Callable[[float, str], None]
 
 
 class Crashed(Exception):
     """The task process ended before it answered."""
+
+
+class Overgrown(Exception):
+    """The task took more memory than it may, and its process was ended."""
 
 
 class TimedOut(Exception):
@@ -43,6 +49,7 @@ class Runner:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
+        self._overgrown = False
 
     @property
     def busy(self) -> bool:
@@ -55,24 +62,25 @@ class Runner:
         return self._process.pid if self._process else None
 
     async def run(self, order: dict[str, Any], seconds: float, progress: Progress) -> dict[str, Any]:
-        """Have one task done, after those that came before. Raises Crashed or TimedOut."""
+        """Have one task done, after those that came before. Raises Crashed, Overgrown or TimedOut."""
         async with self._lock:
             try:
                 if self._process is None or self._process.returncode is not None or self._reader.at_eof():
                     await self.end()
                     await self._start()
+                self._overgrown = False
                 async with asyncio.timeout(seconds):
-                    answer = await self._ask(order, progress)
+                    answer = await self._watched(order, progress)
             except TimeoutError as late:
                 await self.end()
                 raise TimedOut from late
             except (OSError, asyncio.IncompleteReadError) as gone:
                 await self.end()
-                raise Crashed from gone
+                raise (Overgrown if self._overgrown else Crashed) from gone
             except BaseException:
                 await self.end()
                 raise
-            if answer.pop("resident") > self.config.worker_memory:
+            if self._process and resident(self._process.pid) > self.config.worker_memory:
                 log.info("task_process_replaced", reason="memory")
                 await self.end()
             return answer
@@ -96,6 +104,22 @@ class Runner:
             process.kill()
         await process.wait()
 
+    async def _watched(self, order: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Ask, and end the process when it grows past its bound: before it takes its neighbours with it."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            return await self._ask(order, progress)
+        finally:
+            watching.cancel()
+
+    async def _watch(self) -> None:
+        while self.config.task_memory and self._process:
+            await asyncio.sleep(_WATCH_SECONDS)
+            if resident(self._process.pid) > self.config.task_memory:
+                self._overgrown = True
+                log.warning("task_process_ended", reason="memory")
+                self._process.kill()
+
     async def _ask(self, order: dict[str, Any], progress: Progress) -> dict[str, Any]:
         self._send(order)
         while "progress" in (message := await self._receive()):
@@ -111,7 +135,7 @@ class Runner:
             )  # fmt: skip
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
         config = self.config
-        limits = Limits(config.max_side, config.max_pixels, config.max_decoded)
+        limits = Limits(config.max_side, config.max_pixels, config.max_decoded, config.max_working_side)
         self._send({"tasks": config.tasks, "limits": asdict(limits)})
         async with asyncio.timeout(_START_SECONDS):
             await self._receive()
@@ -125,7 +149,18 @@ class Runner:
         return orjson.loads(await self._reader.readexactly(_HEAD.unpack(head)[0]))
 
 
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds; 0 where the system does not say."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
 def _environment() -> dict[str, str]:
     """One thread a library: the workers already take a core each, and more would only fight."""
-    threads = ("VIPS_CONCURRENCY", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    threads = (
+        "VIPS_CONCURRENCY", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
+        "RAYON_NUM_THREADS",
+    )  # fmt: skip
     return dict.fromkeys(threads, "1") | {"MALLOC_ARENA_MAX": "2"} | os.environ

@@ -104,8 +104,9 @@ if not pending or pending[2] ~= worker then
   return redis.call('HGET', task, 'by') == worker .. message and 1 or 0
 end
 for _, image in ipairs(cjson.decode(ARGV[9])) do
-  redis.call('SET', image_key(tenant, image.uuid), cjson.encode(image), 'EX', ARGV[8])
-  redis.call('ZADD', P .. ':expiry', ARGV[14] + ARGV[8], image.blob)
+  local ttl = image.ttl or ARGV[8]
+  redis.call('SET', image_key(tenant, image.uuid), cjson.encode(image), 'EX', ttl)
+  redis.call('ZADD', P .. ':expiry', ARGV[14] + ttl, image.blob)
 end
 for _, gone in ipairs(cjson.decode(ARGV[10])) do forget(tenant, gone) end
 redis.call('HSET', task, 'state', ARGV[5], 'outcome', ARGV[6], 'by', worker .. message)
@@ -127,10 +128,16 @@ end
 return 1
 
 --- use
--- An image's record; its whole life starts again.
+-- An image's record; its whole life starts again, unless it was given an end of its own.
 -- tenant, uuid, image ttl (s), now (s)
-local record = redis.call('GETEX', image_key(ARGV[1], ARGV[2]), 'EX', ARGV[3])
-if record then redis.call('ZADD', P .. ':expiry', ARGV[4] + ARGV[3], cjson.decode(record).blob) end
+local key = image_key(ARGV[1], ARGV[2])
+local record = redis.call('GET', key)
+if not record then return false end
+local image = cjson.decode(record)
+if not image.ttl then
+  redis.call('EXPIRE', key, ARGV[3])
+  redis.call('ZADD', P .. ':expiry', ARGV[4] + ARGV[3], image.blob)
+end
 return record
 
 --- forget

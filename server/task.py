@@ -8,85 +8,36 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Generic, Protocol, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from server.schema import Format, ImageRef, ImageResult, OutputParams, Params, Result, Schema, rule, wire_name
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = [
     "Annotated",
     "Context",
     "Field",
+    "Format",
     "ImageRef",
+    "ImageResult",
     "Limits",
+    "Model",
     "NewImage",
+    "OutputParams",
     "Params",
     "Result",
+    "Schema",
     "Task",
     "rule",
     "task",
 ]
-
-_ACRONYMS = {"uuid": "UUID", "url": "URL", "uri": "URI", "cfg": "CFG", "nsfw": "NSFW"}
-
-
-def wire_name(name: str) -> str:
-    """The wire spelling of a field: `output_image_url` is `outputImageURL`, `cfg_scale` is `CFGScale`."""
-    head, *rest = name.split("_")
-    return _ACRONYMS.get(head, head) + "".join(_ACRONYMS.get(word, word.capitalize()) for word in rest)
-
-
-class Schema(BaseModel):
-    """What Params and Result have in common: strict types, both spellings of a name, nothing changes."""
-
-    model_config = ConfigDict(
-        extra="ignore", strict=True, frozen=True, alias_generator=wire_name, validate_by_name=True
-    )
-
-
-class Params(Schema):
-    """What a task takes."""
-
-
-class Result(Schema):
-    """What a task gives: one item of the answer. Its first field ending in `_uuid` is the item's own UUID."""
-
-
-class _Reference:
-    """Marks a field as naming an image, so that the server brings the image before the handler runs."""
-
-
-ImageRef = Annotated[
-    str,
-    _Reference(),
-    Field(min_length=1, description="An image: its UUID, a public URL, a data URI or base64."),
-]
-
-
-def references(params: Params) -> Iterator[tuple[str, str]]:
-    """Every image named in params, as (field name, value)."""
-    for name, field in type(params).model_fields.items():
-        value = getattr(params, name)
-        if value is not None and any(isinstance(mark, _Reference) for mark in field.metadata):
-            yield name, value
-
-
-def rule(parameter: str) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
-    """A condition across fields. Its docstring is the refusal, told about `parameter` (wire spelling)."""
-
-    def mark(holds: Callable[..., bool]) -> Callable[..., bool]:
-        holds.refuses = parameter  # type: ignore[attr-defined]
-        return holds
-
-    return mark
-
-
-def broken_rules(params: Params) -> list[tuple[str, str]]:
-    """The rules that params break, each as (parameter, sentence)."""
-    found = [value for value in vars(type(params)).values() if hasattr(value, "refuses")]
-    return [(check.refuses, inspect.getdoc(check) or "") for check in found if not check(params)]
 
 
 @dataclass(frozen=True)
@@ -99,6 +50,8 @@ class Limits:
     """Width times height (times frames) of an input, as its header says, before anything is decoded."""
     max_decoded: int = 512 * 2**20
     """Bytes in memory that an input may need once decoded, where its format cannot be read in stripes."""
+    max_working_side: int = 4096
+    """Tasks work on images of no more than this many pixels a side; a larger input is reduced first."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +76,56 @@ class Stored:
     url: str
 
 
+@dataclass(frozen=True)
+class Model:
+    """A model whose weights are installed (see `models.toml`). `path` is its file or folder."""
+
+    air: str
+    name: str
+    kind: str
+    engine: str
+    path: Path
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
 class Context(Protocol):
     """What the worker lends a handler while it runs."""
 
     limits: Limits
+
+    def open(self, ref: str) -> Image:
+        """An input decoded: mode RGB, or RGBA where some pixel is not opaque; 8 bit, upright, sRGB, at most
+        `limits.max_working_side` a side. Raises InvalidParameter, UnsupportedImageFormat, ValueTooLarge."""
+        ...
+
+    def save(self, picture: Image, params: OutputParams, name: str = "image") -> dict[str, str]:
+        """Encode a picture (RGB, RGBA or L) as params say and register it as this task's next result.
+
+        Gives members for the Result: `image_uuid`, and `image_url` where asked for (with another `name`:
+        `guide_image_uuid`, …). What goes out as base64 is put in when the answer is sent. A JPG has no
+        transparency: what is transparent becomes white.
+        """
+        ...
+
+    def save_file(self, image: NewImage, params: OutputParams, name: str = "image") -> dict[str, str]:
+        """The same for a file that is written already."""
+        ...
+
+    def uuid(self, ref: str) -> str:
+        """The UUID of an input. One that came inline or from elsewhere is registered when the task succeeds."""
+        ...
+
+    def model(self, air: str | int | None, kind: str, *, required: bool = False) -> Model | None:
+        """The installed model of a name; None where the built-in engine is to work.
+
+        Without a name, the default of its kind, if it is installed. `required` says that there is no built-in
+        engine. Raises ModelNotFound, which says what to install; InvalidParameter for a model of another kind.
+        """
+        ...
+
+    def models(self) -> list[dict[str, Any]]:
+        """Every model of the table: `air`, `name`, `kind`, `engine`, `licence`, `source`, `installed`."""
+        ...
 
     def file(self, ref: str) -> Path:
         """The bytes of an input, as a file. `ref` is the value of an ImageRef field."""

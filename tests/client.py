@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import websockets
 
-from server.task import wire_name
+from server.schema import wire_name
 
 
 def new_task(task_type: str, **members: Any) -> dict[str, Any]:

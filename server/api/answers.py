@@ -7,7 +7,7 @@ from typing import Any
 
 from server.api import v1
 from server.config import Config
-from server.errors import ApiError, MaxRequestSizeExceeded, TaskNotFound
+from server.errors import ApiError, MaxRequestSizeExceeded, MediaNotFound, TaskNotFound
 from server.gateway import Gateway
 from server.queue import TERMINAL, Known
 
@@ -20,7 +20,10 @@ async def outcome_frame(gateway: Gateway, sent: dict[str, Any], outcome: dict[st
     """The frame of a finished task."""
     if failure := outcome.get("failure"):
         return v1.errors([failure], sent, **members)
-    return v1.data(await v1.items_of(gateway.blobs, sent, outcome, **members))
+    try:
+        return v1.data(await v1.items_of(gateway.blobs, sent, outcome, **members))
+    except MediaNotFound as gone:
+        return v1.errors([gone.as_dict()], sent, **members)
 
 
 def too_many(config: Config, sent: dict[str, Any]) -> v1.Frame:
@@ -44,9 +47,9 @@ async def get_response(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> 
     sent = known.request
     if known.outcome is None:
         return v1.data(_processing(gateway, known))
-    if failure := known.outcome.get("failure"):
-        return v1.errors([failure], sent, status="error")
-    return v1.data(await v1.items_of(gateway.blobs, sent, known.outcome, status="success"))
+    frame = await outcome_frame(gateway, sent, known.outcome)
+    status = "error" if "errors" in frame else "success"
+    return {kind: [item | {"status": status} for item in items] for kind, items in frame.items()}
 
 
 async def get_task_details(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> v1.Frame:

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from server.api import v1
 from server.api.wire import Wire
 from server.config import Config
-from server.dispatch import Caller
 from server.errors import (
     ApiError,
     InvalidApiKey,
@@ -23,6 +22,7 @@ from server.errors import (
 from server.errors import wire as as_wire
 from server.gateway import Gateway
 from server.log import log
+from server.prepare import Caller
 from server.sessions import Resumed
 from server.tenants import Tenant
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator
 
 import orjson
@@ -14,6 +15,7 @@ from server.errors import ApiError, MediaNotFound, wire
 from server.gateway import Gateway
 from server.images import Image
 
+_MONTH = 2_592_000
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 
 
@@ -66,11 +68,12 @@ class ImageFile:
 
 def _headers(image: Image) -> dict[str, str]:
     """Nothing in an image may run as a page of this server, and it never changes."""
+    left = max(0, round(image.created + image.ttl - time.time())) if image.ttl else _MONTH
     return {
         "content-type": image.mime,
         "etag": f'"{image.uuid}"',
         "accept-ranges": "bytes",
-        "cache-control": "public, max-age=2592000, immutable",
+        "cache-control": f"public, max-age={left}, immutable",
         "x-content-type-options": "nosniff",
         "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
         "content-disposition": f'inline; filename="{image.uuid}.{image.format.lower()}"',

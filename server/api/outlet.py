@@ -14,13 +14,14 @@ from server.api import v1
 from server.api.answers import ack_frame, outcome_frame
 from server.api.protocol import ClientGone
 from server.api.wire import Wire
-from server.dispatch import Caller
-from server.errors import ApiError, TaskNotFound
+from server.errors import ApiError, TaskNotFound, ValueTooLarge
 from server.gateway import Gateway
 from server.log import log
+from server.prepare import Caller
 from server.sessions import Entry, Resumed
 
 _BATCH = 64
+_SMALL_FRAME = 2**20
 _CONFIRM_SECONDS = 5.0
 """What was sent this long before a client's message has surely reached it."""
 
@@ -56,7 +57,7 @@ class Outlet:
 
     def send(self, frame: v1.Frame) -> None:
         """Have a frame sent after those before it."""
-        body = v1.dumps(frame)
+        body = self._body(frame)
         self._frames.append(body)
         self._queued += len(body)
         self._write()
@@ -100,9 +101,10 @@ class Outlet:
         self._rung = False
         entries = await self.gateway.sessions.read(self.caller.tenant.id, self.caller.session, self.offset, _BATCH)
         for entry in entries:
+            frame = await self._frame(entry)
             self.offset = entry.offset
-            if frame := await self._frame(entry):
-                await self._put(v1.dumps(frame))
+            if frame:
+                await self._put(self._body(frame))
             self.open.pop(entry.uuid, None)
             self._deliveries.append((time.monotonic(), entry.offset))
         if len(entries) == _BATCH:
@@ -123,6 +125,15 @@ class Outlet:
             return None
         frame = await outcome_frame(self.gateway, entry.request, entry.outcome)
         return v1.as_object(frame) if self.wire.single else frame
+
+    def _body(self, frame: v1.Frame) -> bytes:
+        """A frame as it goes out; one that this client's library would hang up on is refused with what to do."""
+        body = v1.dumps(frame)
+        if len(body) <= _SMALL_FRAME or not frame.get("data") or not self.wire.client.startswith("runware-python"):
+            return body
+        item = frame["data"] if self.wire.single else frame["data"][0]
+        sentence = f"The answer has {len(body)} bytes; this client takes 1 MiB a message. Ask for outputType URL."
+        return v1.dumps(v1.errors([ValueTooLarge(sentence, parameter="outputType").as_dict()], item))
 
     def _unsafe(self, entry: Entry) -> bool:
         return entry.offset <= self._errors_sent or self.wire.client.startswith("runware-python")

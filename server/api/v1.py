@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 import pybase64
 
-from server.blobs import Blobs
-from server.dispatch import ENVELOPE, Request
-from server.errors import ApiError, InvalidRequest, wire
+from server.blobs import BlobMissing, Blobs
+from server.errors import ApiError, InvalidRequest, MediaNotFound, wire
+from server.prepare import ENVELOPE, Request
 
 _KNOWN_BY = re.compile(rb'"(taskUUID|taskType)"\s*:\s*"([0-9A-Za-z-]{1,64})"')
 _GLIMPSE = 256 * 1024
@@ -118,13 +118,19 @@ def refused_authentication(failure: ApiError) -> Frame:
 
 
 async def items_of(blobs: Blobs, sent: dict[str, Any], outcome: dict[str, Any], **members: Any) -> list[dict[str, Any]]:
-    """The items of an outcome as the client gets them, with the bytes it asked to have in the message."""
+    """The items of an outcome as the client gets them, with the bytes it asked to have in the message.
+
+    Raises MediaNotFound where these are gone.
+    """
     found = list[dict[str, Any]]()
     for item in outcome["items"]:
         inline = item.get("inline", ())
         shown = echo(sent) | members | {name: value for name, value in item.items() if name != "inline"}
         for member, blob, prefix in inline:
-            content = b"".join([chunk async for chunk in blobs.read(blob)])
+            try:
+                content = b"".join([chunk async for chunk in blobs.read(blob)])
+            except BlobMissing:
+                raise MediaNotFound("The image that this task made is no longer kept.") from None
             shown[member] = prefix + pybase64.b64encode_as_string(content)
         found.append(shown)
     return found

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from server.api import v1
 from server.api.answers import ack_frame, get_response, get_task_details, outcome_frame, too_many
 from server.api.body import bearer, read_body
-from server.dispatch import Caller, Prepared, Refused, refuse
 from server.errors import ApiError, InvalidRequest, ResponseTimeout, ServiceUnavailable, status_of
 from server.gateway import Gateway
+from server.prepare import Caller, Prepared, Refused, refuse
 from server.sessions import Entry
 
 _INLINE_BYTES = 64 * 1024

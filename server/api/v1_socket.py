@@ -19,10 +19,10 @@ from server.api.entrance import admitted, authenticate, authenticated
 from server.api.outlet import Outlet
 from server.api.protocol import ClientGone
 from server.api.wire import Wire
-from server.dispatch import Caller, Prepared, Refused, refuse
 from server.errors import ApiError, ServiceUnavailable
 from server.gateway import Gateway
 from server.log import log
+from server.prepare import Caller, Prepared, Refused, refuse
 
 _INLINE_BYTES = 64 * 1024
 """Messages up to this size are parsed where they arrive; larger ones in a thread, so that pings go on."""

@@ -15,7 +15,8 @@ from server.api.v1 import level
 from server.blobs import Blobs
 from server.catalog import Catalog
 from server.config import Config
-from server.dispatch import Accepted, Caller, Dispatch, Prepared, Refused
+from server.dispatch import Accepted, Dispatch
+from server.prepare import Caller, Prepared, Refused
 from server.queue import Job, Queue
 from server.store import Store
 from server.tenants import Tenants, tenant_named

@@ -1,0 +1,126 @@
+"""The models by the names that clients use: which there are, whether their weights are installed, and what to do.
+
+The table is `models.toml` and, over it, the operator's own. Weights lie in one folder; nothing is ever downloaded.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from server.errors import InvalidParameter, ModelNotFound
+from server.task import Model
+
+BUILT_IN = "taskarray:"
+"""What the names of the server's own engines begin with."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model as the table has it."""
+
+    air: str
+    name: str
+    kind: str
+    file: str
+    engine: str
+    aliases: list[str] = field(default_factory=list[str])
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    licence: str = ""
+    source: str = ""
+    default: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """What a request may call it: with its version, and without."""
+        return [name for full in (self.air, *self.aliases) for name in (full, full.partition("@")[0])]
+
+
+class Models:
+    """The table and the folder with the weights. Raises ValueError for a table that cannot be read."""
+
+    def __init__(self, table: Path | None, folder: Path, missing: Literal["fallback", "error"]) -> None:
+        self.folder = folder.absolute()
+        self.missing = missing
+        found = _read(Path(__file__).with_name("models.toml"))
+        self.entries = list((found | _read(table)).values() if table else found.values())
+
+    def path(self, entry: Entry) -> Path | None:
+        """Where its weights lie; None when they are not installed."""
+        path = (self.folder / entry.file).resolve()
+        return path if path.exists() and path.is_relative_to(self.folder.resolve()) else None
+
+    def choose(self, air: str | int | None, kind: str, *, required: bool = False) -> Model | None:
+        """See `Context.model`."""
+        if air is None:
+            return self._default(kind, required)
+        name = str(air)
+        if name.startswith(BUILT_IN) and not required:
+            return None
+        entry = self._named(name, kind)
+        if entry and (path := self.path(entry)):
+            return _model(entry, path)
+        if not required and self.missing == "fallback":
+            return None
+        raise ModelNotFound(self._advice(name, entry, kind), parameter="model")
+
+    def _default(self, kind: str, required: bool) -> Model | None:
+        fitting = [entry for entry in self.entries if entry.kind == kind and (entry.default or required)]
+        for entry in sorted(fitting, key=lambda entry: not entry.default):
+            if path := self.path(entry):
+                return _model(entry, path)
+        if required:
+            known = ", ".join(entry.air for entry in fitting) or "none"
+            sentence = (
+                f"This needs a {kind} model, and none is installed. Known ones: {known};"
+                " `taskarray models list` says which file to put where."
+            )
+            raise ModelNotFound(sentence, parameter="model")
+        return None
+
+    def _named(self, name: str, kind: str) -> Entry | None:
+        """The exact name first, then the name without its version. Raises InvalidParameter for another kind."""
+        exact = [entry for entry in self.entries if name in (entry.air, *entry.aliases)]
+        found = exact or [entry for entry in self.entries if "@" not in name and name in entry.names]
+        if not found:
+            return None
+        if fitting := [entry for entry in found if entry.kind == kind]:
+            return fitting[0]
+        raise InvalidParameter(f"{name} is a {found[0].kind} model; this needs a {kind} model.", parameter="model")
+
+    def _advice(self, name: str, entry: Entry | None, kind: str) -> str:
+        if entry is None:
+            return (
+                f"There is no model {name!r} in the table of models. Add a [[model]] of kind {kind!r} to the file that"
+                " TASKARRAY_MODELS names, or leave the model out. `taskarray models list` shows what there is."
+            )
+        return (
+            f"{name} ({entry.name}) is not installed: put {entry.file} ({entry.source or 'see its publisher'}) into the"
+            " folder TASKARRAY_MODELS_DIR. `taskarray models list` shows the folder and what is there."
+        )
+
+    def listed(self) -> list[dict[str, Any]]:
+        """See `Context.models`."""
+        return [
+            {
+                "air": entry.air, "name": entry.name, "kind": entry.kind, "engine": entry.engine,
+                "licence": entry.licence, "source": entry.source, "installed": self.path(entry) is not None,
+            }
+            for entry in self.entries
+        ]  # fmt: skip
+
+
+def _model(entry: Entry, path: Path) -> Model:
+    return Model(entry.air, entry.name, entry.kind, entry.engine, path, entry.options)
+
+
+def _read(table: Path) -> dict[str, Entry]:
+    try:
+        found: list[Mapping[str, Any]] = tomllib.loads(table.read_text())["model"]
+        entries = [Entry(**about) for about in found]
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as failure:
+        raise ValueError(f"The table of models {table} cannot be read: {failure}.") from failure
+    return {entry.air: entry for entry in entries}

@@ -1,0 +1,87 @@
+"""`taskarray models`: which models there are, which are installed, whether they load, what to put where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from server.config import Config, ConfigError, read_config
+from server.models import Models
+
+app = typer.Typer(no_args_is_help=True, help="Model weights: what is installed, and what to put where.")
+
+
+def table(config: Config) -> Models:
+    """The models of these settings. Raises ConfigError for a table that cannot be read."""
+    try:
+        return Models(config.models, config.models_folder, config.missing)
+    except ValueError as wrong:
+        raise ConfigError(f"TASKARRAY_MODELS: {wrong}") from wrong
+
+
+def _models() -> Models:
+    try:
+        return table(read_config())
+    except ConfigError as wrong:
+        typer.echo(str(wrong), err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command("list")
+def show() -> None:
+    """Every model of the table: its name, its kind, its file, and whether it is there."""
+    models = _models()
+    typer.echo(f"Weights lie in {models.folder} (TASKARRAY_MODELS_DIR).")
+    for entry in models.entries:
+        state = "installed" if models.path(entry) else "missing  "
+        typer.echo(f"{state}  {entry.air:<40} {entry.kind:<13} {entry.file}")
+        typer.echo(
+            f"           {entry.name}; {entry.source or 'no source given'}; {entry.licence or 'no licence given'}"
+        )
+    if models.missing == "fallback":
+        typer.echo(
+            "A missing model that has a built-in engine beside it is answered by that (TASKARRAY_MISSING_MODEL)."
+        )
+
+
+@app.command()
+def verify() -> None:
+    """Load every installed model; the exit code is 1 when one does not load."""
+    models = _models()
+    installed = [(entry, path) for entry in models.entries if (path := models.path(entry))]
+    failures = 0
+    for entry, path in installed:
+        try:
+            typer.echo(f"ok      {entry.air:<40} {_loaded(path)}")
+        except Exception as failure:  # whatever a loader raises is the answer here
+            failures += 1
+            typer.echo(f"broken  {entry.air:<40} {path}: {str(failure).splitlines()[0]}")
+    typer.echo(f"{len(installed)} of {len(models.entries)} models are installed in {models.folder}.")
+    raise typer.Exit(1 if failures else 0)
+
+
+def _loaded(path: Path) -> str:
+    """What a model's file or folder turns out to be. Raises what its loader raises."""
+    checks: dict[str, Callable[[Path], str]] = {".onnx": _onnx, ".safetensors": _safetensors}
+    if path.is_dir():
+        return "folder with " + ", ".join(sorted(part.name for part in path.iterdir())[:6])
+    return checks.get(path.suffix, lambda file: f"{file.stat().st_size} bytes")(path)
+
+
+def _onnx(path: Path) -> str:
+    from server.engines.onnx import session
+
+    model = session(path)
+    takes, gives = ([f"{each.name}{each.shape}" for each in side] for side in (model.get_inputs(), model.get_outputs()))
+    return f"takes {', '.join(takes)}; gives {', '.join(gives[:3])}"
+
+
+def _safetensors(path: Path) -> str:
+    """The file begins with the length of a JSON header, little end first."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length < path.stat().st_size or file.read(1) != b"{":
+            raise ValueError("this is no safetensors file")
+    return f"safetensors, {path.stat().st_size} bytes"

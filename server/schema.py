@@ -1,0 +1,154 @@
+"""What a task takes and gives, as schemas: names on the wire, references to images, conditions across fields.
+
+The annotations of a task file are the only place where its parameters stand; everything else is read from them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+_ACRONYMS = {"uuid": "UUID", "url": "URL", "uri": "URI", "cfg": "CFG", "nsfw": "NSFW", "svg": "SVG"}
+
+Place = tuple[str | int, ...]
+"""Where a value stands in a task object: names of members and places in lists."""
+
+
+def wire_name(name: str) -> str:
+    """The wire spelling of a field: `output_image_url` is `outputImageURL`, `cfg_scale` is `CFGScale`."""
+    head, *rest = name.split("_")
+    return _ACRONYMS.get(head, head) + "".join(_ACRONYMS.get(word, word.capitalize()) for word in rest)
+
+
+def spelled(place: Place) -> str:
+    """A place as clients write it: `controlNet[0].guideImage`."""
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+class Schema(BaseModel):
+    """What Params, Result and their members have in common: strict types, both spellings of a name, no change."""
+
+    model_config = ConfigDict(
+        extra="ignore", strict=True, frozen=True, alias_generator=wire_name, validate_by_name=True
+    )
+
+
+class Params(Schema):
+    """What a task takes."""
+
+
+class Result(Schema):
+    """What a task gives: one item of the answer. Its first field ending in `_uuid` is the item's own UUID."""
+
+
+class _Reference:
+    """Marks a string as naming an image, so that the server brings the image before the handler runs."""
+
+
+ImageRef = Annotated[
+    str,
+    _Reference(),
+    Field(min_length=1, description="An image: its UUID, a public URL, a data URI or base64."),
+]
+
+
+def references(params: Schema) -> Iterator[tuple[Place, str]]:
+    """Every image named in params, also in members of members, as (place in its wire spelling, value)."""
+    for name, marked in _fields(type(params)):
+        yield from _within((wire_name(name),), getattr(params, name), marked)
+
+
+def _within(place: Place, value: object, marked: bool) -> Iterator[tuple[Place, str]]:
+    if isinstance(value, Schema):
+        for inner, reference in references(value):
+            yield (*place, *inner), reference
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _within((*place, index), item, marked)
+    elif marked and isinstance(value, str):
+        yield place, value
+
+
+@cache
+def _fields(schema: type[Schema]) -> list[tuple[str, bool]]:
+    return [(name, _marks(field)) for name, field in schema.model_fields.items()]
+
+
+def _marks(annotation: object) -> bool:
+    """Whether an annotation says of strings, itself or in a list or a union, that they name images."""
+    if isinstance(annotation, FieldInfo):
+        return _marks(annotation.annotation) or any(isinstance(mark, _Reference) for mark in annotation.metadata)
+    return any(isinstance(part, _Reference) or _marks(part) for part in get_args(annotation))
+
+
+def rule(parameter: str) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
+    """A condition across fields. Its docstring is the refusal, told about `parameter` (wire spelling)."""
+
+    def mark(holds: Callable[..., bool]) -> Callable[..., bool]:
+        holds.refuses = parameter  # type: ignore[attr-defined]
+        return holds
+
+    return mark
+
+
+def broken_rules(params: Params) -> list[tuple[str, str]]:
+    """The rules that params break, each as (parameter, sentence)."""
+    found = [value for kind in type(params).__mro__ for value in vars(kind).values() if hasattr(value, "refuses")]
+    return [(check.refuses, inspect.getdoc(check) or "") for check in found if not check(params)]
+
+
+def _spelling(*spellings: str, **more: str) -> BeforeValidator:
+    """Takes each of these words in any case, alone or in a list."""
+    known = {word.lower(): word for word in spellings} | more
+
+    def level(value: object) -> object:
+        if isinstance(value, str):
+            return known.get(value.lower(), value)
+        return tuple(level(item) for item in value) if isinstance(value, list | tuple) else value
+
+    return BeforeValidator(level)
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+OutputType = Literal["URL", "base64Data", "dataURI"]
+Format = Annotated[Literal["JPG", "PNG", "WEBP"], _spelling("JPG", "PNG", "WEBP", jpeg="JPG")]
+"""A file type, in any case; JPEG is JPG."""
+
+
+class OutputParams(Params):
+    """What a task takes that makes images: how they are encoded and handed over."""
+
+    output_type: Annotated[
+        tuple[OutputType, ...],
+        BeforeValidator(_listed),
+        _spelling("URL", "base64Data", "dataURI"),
+        Field(min_length=1, max_length=3, description="How images come: URL, base64Data, dataURI, or a list of them."),
+    ] = ("URL",)
+    output_format: Annotated[
+        Format, Field(description="File type. Where JPG cannot show what is transparent, it is white.")
+    ] = "JPG"
+    output_quality: Annotated[int, Field(ge=20, le=99, description="Quality of JPG and WEBP.")] = 95
+    ttl: Annotated[
+        int | None,
+        Field(ge=60, le=315_360_000, description="The result is deleted after so many seconds, used or not."),
+    ] = None
+
+
+class ImageResult(Result):
+    """A new image; URL, base64 or data URI as `outputType` asked."""
+
+    image_uuid: str
+    image_url: str | None = None
+    image_base64_data: str | None = None
+    image_data_uri: str | None = None
