@@ -89,8 +89,12 @@ class Config(BaseModel):
     lease: Duration = Field(15, gt=0, description="A job whose worker is silent for this long is taken over.")
     attempts: int = Field(2, ge=1, description="Crashes of its process after which a task is given up.")
     task_timeout: Duration = Field(0, ge=0, description="Time limit of every task; 0 leaves each its own.")
-    worker_memory: Size = Field(3 * 2**29, ge=2**26, description="A task process that ends a task larger is replaced.")
-    task_memory: Size = Field(4 * 2**30, ge=0, description="A task whose process outgrows this is ended; 0: no bound.")
+    worker_memory: Size = Field(2**30, ge=2**26, description="A task process that ends a task larger is replaced.")
+    task_memory: Size = Field(
+        3 * 2**30,
+        ge=0,
+        description="A task whose process outgrows this is ended; 0: no bound. Loaded weights come on top.",
+    )
     drain_timeout: Duration = Field(30, ge=0, description="On SIGTERM, running work gets this long to finish.")
 
     origins: Words = Field((), description="Browser origins allowed besides the server's own; * is any.")

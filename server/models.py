@@ -47,6 +47,7 @@ class Models:
         self.missing = missing
         found = _read(Path(__file__).with_name("models.toml"))
         self.entries = list((found | _read(table)).values() if table else found.values())
+        self._held = dict[Path, int]()
 
     def path(self, entry: Entry) -> Path | None:
         """Where its weights lie; None when they are not installed."""
@@ -66,6 +67,12 @@ class Models:
         if not required and self.missing == "fallback":
             return None
         raise ModelNotFound(self._advice(name, entry, kind), parameter="model")
+
+    def held(self, model: Model) -> int:
+        """Bytes of all the weights that this process has been lent, this model's now among them."""
+        files = model.path.rglob("*") if model.path.is_dir() else [model.path]
+        self._held[model.path] = sum(file.stat().st_size for file in files if file.is_file())
+        return sum(self._held.values())
 
     def _default(self, kind: str, required: bool) -> Model | None:
         fitting = [entry for entry in self.entries if entry.kind == kind and (entry.default or required)]

@@ -109,7 +109,10 @@ class Run:
         return Stored(uuid, f"{self._order['images_url']}/{uuid}.{image.format.lower()}")
 
     def model(self, air: str | int | None, kind: str, *, required: bool = False) -> Model | None:
-        return self._models.choose(air, kind, required=required)
+        model = self._models.choose(air, kind, required=required)
+        if model:
+            self._tell({"weights": self._models.held(model)})
+        return model
 
     def models(self) -> list[dict[str, Any]]:
         return self._models.listed()

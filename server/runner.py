@@ -25,6 +25,8 @@ from server.task import Limits
 _HEAD = struct.Struct(">I")
 _START_SECONDS = 60
 _WATCH_SECONDS = 0.25
+_LOADED = 3
+"""What weights take in memory, as a multiple of their file: they come on top of the limits."""
 Progress = Callable[[float, str], None]
 
 
@@ -50,6 +52,7 @@ class Runner:
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self._overgrown = False
+        self._allowance = 0
 
     @property
     def busy(self) -> bool:
@@ -80,7 +83,7 @@ class Runner:
             except BaseException:
                 await self.end()
                 raise
-            if self._process and resident(self._process.pid) > self.config.worker_memory:
+            if self._process and resident(self._process.pid) > self.config.worker_memory + self._allowance:
                 log.info("task_process_replaced", reason="memory")
                 await self.end()
             return answer
@@ -97,6 +100,7 @@ class Runner:
     async def end(self) -> None:
         """End the process at once."""
         process, self._process = self._process, None
+        self._allowance = 0
         if process is None:
             return
         self._writer.close()
@@ -115,15 +119,18 @@ class Runner:
     async def _watch(self) -> None:
         while self.config.task_memory and self._process:
             await asyncio.sleep(_WATCH_SECONDS)
-            if resident(self._process.pid) > self.config.task_memory:
+            if resident(self._process.pid) > self.config.task_memory + self._allowance:
                 self._overgrown = True
                 log.warning("task_process_ended", reason="memory")
                 self._process.kill()
 
     async def _ask(self, order: dict[str, Any], progress: Progress) -> dict[str, Any]:
         self._send(order)
-        while "progress" in (message := await self._receive()):
-            progress(message["progress"], message["stage"])
+        while not ("items" in (message := await self._receive()) or "failure" in message):
+            if "weights" in message:
+                self._allowance = _LOADED * message["weights"]
+            else:
+                progress(message["progress"], message["stage"])
         return message
 
     async def _start(self) -> None:
