@@ -116,6 +116,7 @@ for _, session in ipairs(redis.call('SMEMBERS', waiters_key(tenant, uuid))) do a
 redis.call('DEL', waiters_key(tenant, uuid))
 redis.call('XACK', P .. ':jobs', 'workers', message)
 redis.call('XDEL', P .. ':jobs', message)
+redis.call('HINCRBY', P .. ':usage:' .. tenant, math.floor(ARGV[14] / 86400) .. '|' .. ARGV[11], 1)
 local stats = P .. ':stats'
 redis.call('HINCRBY', stats, 'finished|' .. ARGV[11] .. '|' .. ARGV[5] .. '|' .. ARGV[12], 1)
 redis.call('HINCRBYFLOAT', stats, 'seconds|' .. ARGV[11], ARGV[13])

@@ -75,6 +75,17 @@ class Tenants:
         if wait > 0:
             raise RateLimitExceeded(f"Too many tasks for now. Send this one again in {wait:.1f} s.", retryAfter=wait)
 
+    async def usage(self, tenant: Tenant) -> dict[str, dict[str, int]]:
+        """Tasks that a tenant has had done, by UTC day: in all, today, and in the last 7 and 30 days."""
+        today = int(time.time()) // 86400
+        found = await self.store.hash(f"{self.store.home(tenant.id)}:usage:{tenant.id}")
+        counted = [(today - int(name.partition(b"|")[0]), int(count)) for name, count in found.items()]
+        spans = {"total": today + 1, "today": 1, "last7Days": 7, "last30Days": 30}
+        return {
+            span: {"credits": 0, "requests": sum(count for age, count in counted if age < days)}
+            for span, days in spans.items()
+        }
+
     async def create(self, name: str) -> str:
         """A new key of a tenant, stored as its hash; the key is in nobody's hands but the caller's."""
         key = new_key()

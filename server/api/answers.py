@@ -1,18 +1,18 @@
-"""What the task array's faces answer without a worker: getResponse, getTaskDetails, and an outcome as frames."""
+"""What the task array's faces answer without a worker: how a task stands, what an account did, an outcome as frames."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from server.api import v1
 from server.config import Config
-from server.errors import ApiError, MaxRequestSizeExceeded, MediaNotFound, TaskNotFound
+from server.errors import ApiError, InvalidParameter, MaxRequestSizeExceeded, MediaNotFound, TaskNotFound
 from server.gateway import Gateway
 from server.queue import TERMINAL, Known
+from server.tenants import Tenant
 
-CONVERSATION = ("authentication", "ping", "getResponse", "getTaskDetails")
-"""Task types that are about the conversation and never queue behind work."""
 _POLL_SECONDS = 0.02
 
 
@@ -38,7 +38,7 @@ def ack_frame(sent: dict[str, Any]) -> v1.Frame:
     return v1.data([v1.echo(sent)])
 
 
-async def get_response(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> v1.Frame:
+async def get_response(gateway: Gateway, tenant: Tenant, asked: dict[str, Any]) -> v1.Frame:
     """How a task of this key stands: its items so far, or its error. Waits a moment for news of one that still runs."""
     try:
         known = await _awaited(gateway, tenant, asked)
@@ -52,7 +52,7 @@ async def get_response(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> 
     return {kind: [item | {"status": status} for item in items] for kind, items in frame.items()}
 
 
-async def get_task_details(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> v1.Frame:
+async def get_task_details(gateway: Gateway, tenant: Tenant, asked: dict[str, Any]) -> v1.Frame:
     """A task's request as it was sent (pixels cut short) and the answer to it."""
     try:
         known = await _known(gateway, tenant, asked)
@@ -64,15 +64,30 @@ async def get_task_details(gateway: Gateway, tenant: str, asked: dict[str, Any])
     return v1.data([v1.echo(asked) | {"request": [known.request], "response": response}])
 
 
-async def _known(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> Known:
+async def account_management(gateway: Gateway, tenant: Tenant, asked: dict[str, Any]) -> v1.Frame:
+    """Who the key belongs to, and what it has had done here. Nothing costs anything on a server of one's own."""
+    try:
+        if asked.get("operation", "getDetails") != "getDetails":
+            refusal = "This server answers the operation getDetails."
+            raise InvalidParameter(refusal, parameter="operation", allowedValues=["getDetails"])
+        usage = await gateway.tenants.usage(tenant)
+    except ApiError as failure:
+        return v1.errors([failure.as_dict()], asked)
+    about: dict[str, Any] = {"operation": "getDetails", "organizationName": tenant.name, "balance": 0, "usage": usage}
+    about["organizationUUID"] = str(uuid5(NAMESPACE_OID, f"taskarray:{tenant.id}"))
+    about["team"] = about["apiKeys"] = [{"name": tenant.name}]
+    return v1.data([v1.echo(asked) | about])
+
+
+async def _known(gateway: Gateway, tenant: Tenant, asked: dict[str, Any]) -> Known:
     uuid = asked.get("taskUUID")
-    known = await gateway.queue.known(tenant, uuid) if isinstance(uuid, str) else None
+    known = await gateway.queue.known(tenant.id, uuid) if isinstance(uuid, str) else None
     if known is None:
         raise TaskNotFound("There is no such task of this key, or its result is no longer kept.", parameter="taskUUID")
     return known
 
 
-async def _awaited(gateway: Gateway, tenant: str, asked: dict[str, Any]) -> Known:
+async def _awaited(gateway: Gateway, tenant: Tenant, asked: dict[str, Any]) -> Known:
     loop = asyncio.get_running_loop()
     end, pause = loop.time() + gateway.config.poll_hold, _POLL_SECONDS
     first = known = await _known(gateway, tenant, asked)
@@ -92,3 +107,9 @@ def _processing(gateway: Gateway, known: Known) -> list[dict[str, Any]]:
         item["stage"] = known.stage
     member = gateway.catalog.named(known.request["taskType"]).uuid_member
     return [item | ({member: uuid} if member else {}) for uuid in known.uuids]
+
+
+ASKED = {"getResponse": get_response, "getTaskDetails": get_task_details, "accountManagement": account_management}
+"""Task types that a gateway answers from what it finds in Redis."""
+CONVERSATION = ("authentication", "ping", *ASKED)
+"""Task types that are about the conversation and never queue behind work."""

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from server.api import v1
-from server.api.answers import ack_frame, get_response, get_task_details, outcome_frame, too_many
+from server.api.answers import ASKED, ack_frame, outcome_frame, too_many
 from server.api.body import bearer, read_body
 from server.errors import ApiError, InvalidRequest, ResponseTimeout, ServiceUnavailable, status_of
 from server.gateway import Gateway
@@ -121,10 +121,8 @@ class TaskArray:
         if place >= self.gateway.config.max_tasks_per_array:
             return too_many(self.gateway.config, sent)
         match sent.get("taskType"):
-            case "getResponse":
-                return await get_response(self.gateway, exchange.caller.tenant.id, sent)
-            case "getTaskDetails":
-                return await get_task_details(self.gateway, exchange.caller.tenant.id, sent)
+            case str(asked) if asked in ASKED:
+                return await ASKED[asked](self.gateway, exchange.caller.tenant, sent)
             case "ping":
                 return v1.pong(sent)
             case "authentication":

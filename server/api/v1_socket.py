@@ -14,7 +14,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from server.api import v1
-from server.api.answers import CONVERSATION, get_response, get_task_details, too_many
+from server.api.answers import ASKED, CONVERSATION, get_response, too_many
 from server.api.entrance import admitted, authenticate, authenticated
 from server.api.outlet import Outlet
 from server.api.protocol import ClientGone
@@ -56,7 +56,7 @@ class Connection:
             self.seen = time.monotonic()
             self.outlet.confirm(self.seen)
             if len(message) < _PING_BYTES and (ping := _ping(message)):
-                self._converse(ping)
+                self.outlet.send(v1.pong(ping))
             else:
                 await self._take(message)
 
@@ -115,10 +115,7 @@ class Connection:
 
     async def _step(self, step: Step) -> None:
         if isinstance(step, dict):
-            if step.get("taskType") == "getTaskDetails":
-                await self._reply(get_task_details, step)
-            else:
-                self._converse(step)
+            await self._converse(step)
             return
         refused = await self._submit(step) if isinstance(step, Prepared) else step
         if refused:
@@ -137,19 +134,21 @@ class Connection:
             self._help(self.outlet.acknowledge(uuid, prepared.request.sent, soon))
         return None
 
-    def _converse(self, sent: dict[str, Any]) -> None:
+    async def _converse(self, sent: dict[str, Any]) -> None:
         match sent.get("taskType"):
             case "ping":
                 self.outlet.send(v1.pong(sent))
             case "authentication":
                 self.outlet.send(authenticated(self.session))
-            case "getResponse":
+            case "getResponse":  # may wait for news
                 self._help(self._reply(get_response, sent))
+            case str(asked) if asked in ASKED:
+                await self._reply(ASKED[asked], sent)
             case _:
                 self.outlet.send(too_many(self.gateway.config, sent))
 
     async def _reply(self, answer: Any, sent: dict[str, Any]) -> None:
-        self.outlet.answer(await answer(self.gateway, self.caller.tenant.id, sent))
+        self.outlet.answer(await answer(self.gateway, self.caller.tenant, sent))
 
     def _help(self, step: Any) -> None:
         helper = asyncio.create_task(step)
