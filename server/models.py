@@ -16,6 +16,8 @@ from server.task import Model
 
 BUILT_IN = "taskarray:"
 """What the names of the server's own engines begin with."""
+OWN = "built-in"
+"""The `engine` of these."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Entry:
     air: str
     name: str
     kind: str
-    file: str
     engine: str
+    file: str = ""
     aliases: list[str] = field(default_factory=list[str])
     options: dict[str, Any] = field(default_factory=dict[str, Any])
     licence: str = ""
@@ -50,7 +52,9 @@ class Models:
         self._held = dict[Path, int]()
 
     def path(self, entry: Entry) -> Path | None:
-        """Where its weights lie; None when they are not installed."""
+        """Where its weights lie; None when they are not installed, or are no file: an engine of our own."""
+        if entry.engine == OWN:
+            return None
         path = (self.folder / entry.file).resolve()
         return path if path.exists() and path.is_relative_to(self.folder.resolve()) else None
 
@@ -75,7 +79,8 @@ class Models:
         return sum(self._held.values())
 
     def _default(self, kind: str, required: bool) -> Model | None:
-        fitting = [entry for entry in self.entries if entry.kind == kind and (entry.default or required)]
+        weights = [entry for entry in self.entries if entry.kind == kind and entry.engine != OWN]
+        fitting = [entry for entry in weights if entry.default or required]
         for entry in sorted(fitting, key=lambda entry: not entry.default):
             if path := self.path(entry):
                 return _model(entry, path)
@@ -114,7 +119,8 @@ class Models:
         return [
             {
                 "air": entry.air, "name": entry.name, "kind": entry.kind, "engine": entry.engine,
-                "licence": entry.licence, "source": entry.source, "installed": self.path(entry) is not None,
+                "licence": entry.licence, "source": entry.source, "architecture": entry.options.get("architecture", ""),
+                "installed": entry.engine == OWN or self.path(entry) is not None,
             }
             for entry in self.entries
         ]  # fmt: skip

@@ -34,7 +34,7 @@ def show() -> None:
     """Every model of the table: its name, its kind, its file, and whether it is there."""
     models = _models()
     typer.echo(f"Weights lie in {models.folder} (TASKARRAY_MODELS_DIR).")
-    for entry in models.entries:
+    for entry in (entry for entry in models.entries if entry.file):
         state = "installed" if models.path(entry) else "missing  "
         typer.echo(f"{state}  {entry.air:<40} {entry.kind:<13} {entry.file}")
         typer.echo(
@@ -58,7 +58,7 @@ def verify() -> None:
         except Exception as failure:  # whatever a loader raises is the answer here
             failures += 1
             typer.echo(f"broken  {entry.air:<40} {path}: {str(failure).splitlines()[0]}")
-    typer.echo(f"{len(installed)} of {len(models.entries)} models are installed in {models.folder}.")
+    typer.echo(f"{len(installed)} of the models in the table are installed in {models.folder}.")
     raise typer.Exit(1 if failures else 0)
 
 

@@ -124,7 +124,7 @@ class Context(Protocol):
         ...
 
     def models(self) -> list[dict[str, Any]]:
-        """Every model of the table: `air`, `name`, `kind`, `engine`, `licence`, `source`, `installed`."""
+        """Every model of the table, as dicts: air, name, kind, engine, architecture, licence, source, installed."""
         ...
 
     def file(self, ref: str) -> Path:
