@@ -20,14 +20,17 @@ class ModelSearch(Params):
 
 
 class FoundModel(Schema):
-    """A model: weights that are installed, or an engine of the server's own."""
+    """A model: weights that are installed, or an engine of the server's own. The old Python client needs every
+    member; `comment` is the licence."""
 
     air: str
     name: str
     version: str
     category: str
     architecture: str
-    licence: str
+    comment: str
+    tags: list[str] = []  # noqa: RUF012
+    hero_image: str = ""
     private: bool = False
 
 
@@ -56,5 +59,5 @@ def _fits(about: dict[str, Any], params: ModelSearch) -> bool:
 
 def _shown(about: dict[str, Any]) -> FoundModel:
     version = about["air"].partition("@")[2]
-    members = {name: about[name] for name in ("air", "name", "architecture", "licence")}
-    return FoundModel(version=version, category=about["kind"], **members)
+    members = {name: about[name] for name in ("air", "name", "architecture")}
+    return FoundModel(version=version, category=about["kind"], comment=about["licence"], **members)

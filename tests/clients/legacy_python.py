@@ -5,7 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from runware import IAudioInference, Runware
+from runware import (
+    IAudioInference,
+    IImageBackgroundRemoval,
+    IImageUpscale,
+    IInputs,
+    IModelSearch,
+    IVectorize,
+    Runware,
+)
 
 from tests.clients.remote import serve
 
@@ -43,6 +51,21 @@ class Client:
         found = await self.runware.getTaskDetails(task)
         return {"request": found.request, "response": found.response}
 
+    async def remove(self, **request: Any) -> list[dict[str, Any]]:
+        found = await self.runware.imageBackgroundRemoval(IImageBackgroundRemoval(**request))
+        return [_image(item) for item in found]
+
+    async def upscale(self, **request: Any) -> list[dict[str, Any]]:
+        return [_image(item) for item in await self.runware.imageUpscale(IImageUpscale(**request))]
+
+    async def vectorize(self, image: str) -> list[dict[str, Any]]:
+        request = IVectorize(inputs=IInputs(image=image), model="recraft:1@1")
+        return [_image(item) for item in await self.runware.imageVectorize(request)]
+
+    async def search(self, **request: Any) -> dict[str, Any]:
+        found = await self.runware.modelSearch(IModelSearch(**request))
+        return {"total": found.totalResults, "results": [item.air for item in found.results]}
+
     async def hum(self, duration: float, results: int = 1, delivery: str = "sync", task: str | None = None) -> Any:
         """A task whose results are several. An async one gives its taskUUID."""
         asked = IAudioInference(
@@ -53,6 +76,10 @@ class Client:
 
     async def response(self, task: str, results: int = 1) -> list[dict[str, Any]]:
         return [_audio(item) for item in await self.runware.getResponse(task, results)]
+
+
+def _image(item: Any) -> dict[str, Any]:
+    return {"uuid": item.imageUUID, "url": item.imageURL, "base64": item.imageBase64Data, "task": item.taskUUID}
 
 
 def _audio(item: Any) -> dict[str, Any]:

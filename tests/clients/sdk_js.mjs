@@ -58,6 +58,11 @@ class Client {
     return found.map((item) => ({ uuid: item.audioUUID, url: item.audioURL, task: item.taskUUID }));
   }
 
+  // Any method of the client: its answer as it is.
+  async call({ method, ...payload }) {
+    return await this.runware[method](payload);
+  }
+
   async response({ task }) {
     return await this.runware.getResponse({ taskUUID: task });
   }

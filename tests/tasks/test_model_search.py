@@ -40,7 +40,7 @@ def test_installed_models(tmp_path: Path):
     (item,) = desk.run(model_search, search="dream").item["results"]
     assert item == {
         "air": "acme:1@2", "name": "Acme Dream", "version": "2", "category": "checkpoint",
-        "architecture": "sd15", "licence": "MIT", "private": False,
+        "architecture": "sd15", "comment": "MIT", "tags": [], "heroImage": "", "private": False,
     }  # fmt: skip
 
 
