@@ -10,10 +10,16 @@ from typing import Annotated
 
 import typer
 
-from bench import engine, giants, sockets, uploads
+from bench import engine, giants, sockets, tasks, uploads
 from bench.report import Plan, machine, node
 
-PARTS = {"uploads": uploads.run, "engine": engine.run, "sockets": sockets.run, "giants": giants.run}
+PARTS = {
+    "uploads": uploads.run,
+    "engine": engine.run,
+    "sockets": sockets.run,
+    "giants": giants.run,
+    "tasks": tasks.run,
+}
 """Each takes the plan and a process in which to make load, and gives a table."""
 _QUICK, _FULL = 1.0, 5.0
 

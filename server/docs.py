@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from server.catalog import Catalog
 from server.config import Config, spelled, variable_of
 from server.errors import CODES
-from server.schema import wire_name
+from server.schema import OutputParams, wire_name
 from server.task import Task
 
 _BLOCK = r"(<!-- {name} -->\n).*?(<!-- end -->)"
@@ -62,12 +62,19 @@ def refreshed(readme: str) -> str:
 
 def _task_row(task: Task[Any, Any]) -> str:
     names = ", ".join(f"`{name}`" for name in (task.task_type, *task.aliases))
+    makes_images = issubclass(task.params, OutputParams)
+    shared = OutputParams.model_fields if makes_images else {}
     parameters = [
-        f"`{wire_name(name)}`" + ("" if field.is_required() else " (optional)")
+        f"**`{wire_name(name)}`**" if field.is_required() else f"`{wire_name(name)}`"
         for name, field in task.params.model_fields.items()
+        if name not in shared
     ]
-    answer = ", ".join(f"`{wire_name(name)}`" for name in task.result.model_fields)
-    return f"| {names} | {task.summary} | {', '.join(parameters)} | {answer} |"
+    parameters += ["[output](#output)"] if makes_images else []
+    # What stands in the place of a URL is told once, under the table.
+    answer = [
+        f"`{wire_name(name)}`" for name in task.result.model_fields if not name.endswith(("_base64_data", "_data_uri"))
+    ]
+    return f"| {names} | {task.summary} | {', '.join(parameters)} | {', '.join(answer)} |"
 
 
 def _default(field: FieldInfo) -> str:

@@ -22,7 +22,10 @@ _NO_BACKGROUND = {OPENPOSE + 1: OPENPOSE}
 
 
 def people(picture: Array, path: Path, options: Mapping[str, Any]) -> Array:
-    """Everybody whom a YOLO network finds: people × points × 3, x and y in pixels and a confidence."""
+    """Everybody whom a YOLO network finds: people × points × 3, x and y in pixels and a confidence.
+
+    The option `points` says how many points it gives of each; 17 without it.
+    """
     points = options.get("points", COCO)
     found = candidates(picture, path, options, _SCORE, 3 * points)
     placed = found.more.reshape(-1, points, 3)

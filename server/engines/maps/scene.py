@@ -26,7 +26,7 @@ def depth(picture: Array, path: Path, options: Mapping[str, Any]) -> Array:
     near = numpy.nan_to_num(found.reshape(found.shape[-2:]).astype(numpy.float32), posinf=0, neginf=0)
     low, high = float(near.min()), float(near.max())
     grey = (near - low) / (high - low) * 255 if high > low else numpy.zeros_like(near)
-    return _enlarged((255 - grey if options.get("distance") else grey).round().astype(numpy.uint8), picture)
+    return _enlarged(255 - grey if options.get("distance") else grey, picture).round().astype(numpy.uint8)
 
 
 def normals(picture: Array, path: Path, options: Mapping[str, Any]) -> Array:

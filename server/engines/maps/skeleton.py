@@ -96,4 +96,4 @@ def _draw_dots(canvas: Array, points: Array, colours: list[tuple[int, int, int]]
 def _hue(index: int, count: int) -> tuple[int, int, int]:
     """The colour so far round the circle of colours."""
     red, green, blue = colorsys.hsv_to_rgb(index / count, 1, 1)
-    return int(red * 255), int(green * 255), int(blue * 255)
+    return round(red * 255), round(green * 255), round(blue * 255)

@@ -16,7 +16,7 @@ _SMALLEST_FACE = 24
 _FACE_WIDTH_FOR_EYES = 200
 """Pixels to which a face is scaled before its eyes are looked for; they are found best in this size."""
 _FEWEST = 3
-_DOUBTFUL = 12
+_DOUBTFUL = 16
 """So many windows that agree make a confidence of 0.63."""
 
 

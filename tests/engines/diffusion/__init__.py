@@ -1,0 +1,1 @@
+"""Tests of drawing by diffusion, with tiny networks of random weights that are made here."""
