@@ -47,8 +47,9 @@ class Models:
     def __init__(self, table: Path | None, folder: Path, missing: Literal["fallback", "error"]) -> None:
         self.folder = folder.absolute()
         self.missing = missing
-        found = _read(Path(__file__).with_name("models.toml"))
-        self.entries = list((found | _read(table)).values() if table else found.values())
+        own = _read(table) if table else {}
+        shipped = _read(Path(__file__).with_name("models.toml"))
+        self.entries = [*own.values(), *(entry for air, entry in shipped.items() if air not in own)]
         self._held = dict[Path, int]()
 
     def path(self, entry: Entry) -> Path | None:
