@@ -46,6 +46,8 @@ class Request:
     sent: dict[str, Any]
     fields: dict[str, Any]
     spelling: dict[str, str] = field(default_factory=dict[str, str])
+    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """Images that came as bytes, by the reference that stands for them in `fields`."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def _prepared(caller: Caller, request: Request, task: Task[Any, Any], params: Pa
         if form == "uuid":
             _put(wire, place, reference.lower())
         elif form in ("data", "base64"):
-            data = decode(reference, spelled(place))
+            data = request.files.get(reference) or decode(reference, spelled(place))
             staged = staged_blob(caller.tenant.id)
             payloads[staged] = data
             _put(wire, place, f"staged:{staged}")

@@ -12,63 +12,12 @@ from starlette.responses import Response
 from server.api import v1
 from server.api.answers import ASKED, ack_frame, outcome_frame, too_many
 from server.api.body import bearer, read_body
-from server.errors import ApiError, InvalidRequest, ResponseTimeout, ServiceUnavailable, status_of
+from server.api.exchange import Exchange, exchange
+from server.errors import ApiError, InvalidRequest, ResponseTimeout, status_of
 from server.gateway import Gateway
-from server.prepare import Caller, Prepared, Refused, refuse
-from server.sessions import Entry
+from server.prepare import Prepared, Refused
 
 _INLINE_BYTES = 64 * 1024
-
-
-class Exchange:
-    """One request and what it waits for. A `gateway.Conversation`."""
-
-    def __init__(self, gateway: Gateway, caller: Caller) -> None:
-        self.gateway = gateway
-        self.caller = caller
-        self.session = caller.session
-        self._waiters: dict[str, asyncio.Future[Entry]] = {}
-        self._offset = 0
-        self._rung = asyncio.Event()
-
-    async def listen(self) -> None:
-        """Hand each finished task to whoever waits for it."""
-        while True:
-            await self._rung.wait()
-            self._rung.clear()
-            try:
-                entries = await self.gateway.sessions.read(self.caller.tenant.id, self.session, self._offset)
-            except ApiError:
-                continue
-            for entry in entries:
-                self._offset = entry.offset
-                if not self.expected(entry.uuid).done():
-                    self.expected(entry.uuid).set_result(entry)
-            if entries:
-                self._rung.set()
-
-    def expected(self, uuid: str) -> asyncio.Future[Entry]:
-        """The end of a task, when it comes."""
-        return self._waiters.setdefault(uuid, asyncio.get_running_loop().create_future())
-
-    @property
-    def waiting(self) -> bool:
-        return any(not waiter.done() for waiter in self._waiters.values())
-
-    def wake(self) -> None:
-        self._rung.set()
-
-    def taken(self) -> None:
-        """Nobody else knows this session's name."""
-
-    async def tend(self, now: float) -> None:
-        await self.gateway.sessions.touch(self.caller.tenant.id, self.session, self._offset, self._offset)
-
-    async def dismiss(self) -> None:
-        """Its client is told that the task goes on, and asks for it elsewhere."""
-        for waiter in self._waiters.values():
-            if not waiter.done():
-                waiter.set_exception(TimeoutError())
 
 
 class TaskArray:
@@ -102,20 +51,8 @@ class TaskArray:
         tenant = await self.gateway.tenants.identify(key)
         if not objects:
             raise InvalidRequest("There is nothing to do after the authentication. Send at least one task object.")
-        base_url = self.gateway.config.public_url.rstrip("/") or str(request.base_url).rstrip("/")
-        caller = Caller(tenant, await self.gateway.sessions.open(tenant.id), base_url)
-        return await self._exchange(Exchange(self.gateway, caller), objects)
-
-    async def _exchange(self, exchange: Exchange, objects: list[dict[str, Any]]) -> list[v1.Frame]:
-        conversations = self.gateway.conversations
-        conversations[exchange.session] = exchange
-        listening = asyncio.create_task(exchange.listen())
-        try:
-            return await asyncio.gather(*(self._answer(exchange, place, sent) for place, sent in enumerate(objects)))
-        finally:
-            listening.cancel()
-            del conversations[exchange.session]
-            await self.gateway.sessions.close(exchange.caller.tenant.id, exchange.session)
+        async with exchange(self.gateway, request, tenant) as found:
+            return await asyncio.gather(*(self._answer(found, place, sent) for place, sent in enumerate(objects)))
 
     async def _answer(self, exchange: Exchange, place: int, sent: dict[str, Any]) -> v1.Frame:
         if place >= self.gateway.config.max_tasks_per_array:
@@ -133,21 +70,13 @@ class TaskArray:
 
     async def _run(self, exchange: Exchange, prepared: Prepared | Refused) -> v1.Frame:
         sent, config = prepared.request.sent, self.gateway.config
-        if isinstance(prepared, Prepared) and self.gateway.stopping:
-            prepared = refuse(prepared.request, [ServiceUnavailable()])
-        if isinstance(prepared, Refused):
-            return v1.errors(prepared.failures, sent)
-        uuid, soon = prepared.job.uuid, prepared.delivery == "async"
-        end = exchange.expected(uuid)
-        answer = await self.gateway.dispatch.submit(exchange.caller, prepared)
-        if isinstance(answer, Refused):
-            return v1.errors(answer.failures, sent)
-        try:
-            async with asyncio.timeout(config.eager_ack if soon else config.sync_wait):
-                entry = await asyncio.shield(end)
-        except TimeoutError:
+        soon = isinstance(prepared, Prepared) and prepared.delivery == "async"
+        end = await exchange.run(prepared, config.eager_ack if soon else config.sync_wait)
+        if isinstance(end, Refused):
+            return v1.errors(end.failures, sent)
+        if end is None:
             return ack_frame(sent) if soon else v1.errors([ResponseTimeout().as_dict()], sent)
-        return await outcome_frame(self.gateway, sent, entry.outcome or {}, **({"status": "success"} if soon else {}))
+        return await outcome_frame(self.gateway, sent, end.outcome or {}, **({"status": "success"} if soon else {}))
 
 
 def _response(frames: list[v1.Frame], *, single: bool) -> Response:

@@ -51,7 +51,9 @@ class Done:
     def picture(self) -> Image.Image:
         """The first result's file, decoded."""
         assert not self.failure, self.failure
-        return Image.open(self.path)
+        with Image.open(self.path) as image:
+            image.load()
+            return image
 
     @property
     def path(self) -> Path:

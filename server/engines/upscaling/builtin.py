@@ -27,16 +27,16 @@ _TILE = 256
 def enlarge(picture: Array, factor: int, progress: Progress = silent, *, damaged: bool = False) -> Array:
     """A picture (h × w × 3 or 4, uint8) 2, 3 or 4 times larger.
 
-    Four times is twice the double, three times is four times made smaller. `damaged` says that the picture has been
-    a JPEG or the like: the marks of that are smoothed rather than sharpened. `progress` is called after every tile.
+    Four times is twice the double, three times is four times made smaller. `damaged` says that the picture shows
+    the marks of a JPEG or the like (see `is_damaged`): these are smoothed rather than sharpened. `progress` is called
+    after every tile.
     """
     height, width = picture.shape[:2]
-    network = session(WEIGHTS[ROBUST if damaged else CLEAN])
-    passes = 1 if factor == 2 else 2
-    total = sum(len(tiled(height << done, width << done, _TILE)) for done in range(passes))
-    step = Steps(progress, total)
-    for _ in range(passes):
-        picture = doubled(network, picture, step)
+    # What comes of a doubling is soft and partly guessed: the second is by the network that expects such pictures.
+    names = [ROBUST if damaged else CLEAN, ROBUST][: 1 if factor == 2 else 2]
+    step = Steps(progress, sum(len(tiled(height << done, width << done, _TILE)) for done in range(len(names))))
+    for name in names:
+        picture = doubled(session(WEIGHTS[name]), picture, step)
     return picture if factor != 3 else resized(picture, 3 * height, 3 * width, Image.Resampling.LANCZOS)
 
 

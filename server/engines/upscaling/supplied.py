@@ -16,7 +16,7 @@ from server.engines.upscaling.tiles import Steps, Tile, coloured, resized, surro
 from server.engines.vision import Array, Progress, silent
 from server.errors import ModelNotFound
 
-_TILE, _OVERLAP, _GRID = 192, 32, 16
+_TILE, _OVERLAP = 192, 32
 """Networks pad with zeros at a tile's border; 32 pixels on, none of the known ones shows it."""
 
 
@@ -61,13 +61,13 @@ class _Network:
             raise _unfit(path.name, "it cannot be read as ONNX") from failure
         tile, overlap = int(options.get("tile", _TILE)), int(options.get("overlap", _OVERLAP))
         shape = opened.get_inputs()[0].shape
-        if len(opened.get_inputs()) != 1 or len(shape) != 4 or shape[1] != 3:
+        if len(opened.get_inputs()) != 1 or len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
             raise _unfit(path.name, "it does not take one picture of the form (1, 3, height, width)")
         if isinstance(shape[2], int):
             overlap = min(overlap, shape[2] // 4)
             tile = shape[2] - 2 * overlap
         found = cls(opened, path.name, int(options.get("scale", 0)), tile, overlap)
-        return found if found.scale else cls(opened, path.name, found._measured(), tile, overlap)
+        return found if found.scale > 1 else cls(opened, path.name, found._measured(), tile, overlap)
 
     def _measured(self) -> int:
         side = self.tile + 2 * self.overlap

@@ -31,7 +31,7 @@ _FRAMES = {"save_all": True, "append_images": [Image.new("RGB", (9, 9), (1, 2, 3
     ],
 )
 def test_by_format(kind: str, options: dict, damaged: bool, tmp_path: Path):
-    """JPEG and lossy WebP are damaged, whatever else the file holds; a JPEG of the highest quality is not, nor all else."""
+    """JPEG and lossy WebP are damaged, whatever else the file holds; the finest JPEG and all else is not."""
     for picture in (_ALPHA, _ALPHA.convert("RGB")):
         path = tmp_path / "picture"
         (picture.convert("RGB") if kind in ("JPEG", "BMP") else picture).save(path, kind, **options)
