@@ -87,7 +87,15 @@ def _refusal(place: Place, found: Any) -> ApiError:
     kind, context = found["type"], found.get("ctx", {})
     if kind == "missing" or (kind == "string_too_short" and found["input"] == ""):
         return MissingParameter(f"{parameter} is required.", parameter=parameter)
+    if kind == "extra_forbidden":
+        return UnknownParameter(
+            f"There is no {parameter} here. Leave it out, or mend its spelling.", parameter=parameter
+        )
     sentence = found["msg"].removeprefix("Value error, ").rstrip(".")
+    if kind.startswith("union_tag"):
+        told = context["discriminator"].strip("'")
+        sentence = f"say by its member {told} which kind it is"
+        context = {"expected": context.get("expected_tags")}
     return InvalidParameter(
         f"{parameter}: {sentence[:1].lower()}{sentence[1:]}.",
         parameter=parameter,

@@ -5,25 +5,25 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 from xml.etree import ElementTree
 
 import vtracer
 from PIL import Image
 
+from server.engines.vision import cv2, numpy
 from server.errors import InvalidParameter
 
 NAME = "taskarray:trace@1"
 
-_MAX_SIDE = 1500
+_MAX_SIDE = 1024
 """What is traced; finer detail makes the file larger, not the drawing better."""
 _MIN_SIDE = 128
 """Smaller pictures are enlarged first: a speck in them may be all there is."""
 _MAX_CHARACTERS = 32_000_000
-_MIDDLE = 128
-"""An edge runs where a pixel is half visible, or half black."""
-_VISIBLE = [255 * (alpha >= _MIDDLE) for alpha in range(256)]
+_VISIBLE = [255 * (alpha >= 128) for alpha in range(256)]
+"""An edge runs where pixels are half visible."""
 _NUMBER = r"-?[0-9]+(\.[0-9]+)?"
 _ALLOWED = {
     "d": re.compile(r"[MLCZ0-9 ,.-]+"),
@@ -35,9 +35,9 @@ _ALLOWED = {
 
 @dataclass(frozen=True)
 class Style:
-    """How coarse a drawing is; the members and their ranges are vtracer's, which takes nonsense without a word."""
+    """How coarse a drawing is. vtracer takes what lies outside these ranges without a word, or panics."""
 
-    colormode: Literal["color", "binary"] = "color"
+    color_mode: Literal["color", "binary"] = "color"
     filter_speckle: int = 8
     """Areas of less than this many pixels squared are left out, 0 to 128."""
     color_precision: int = 5
@@ -51,12 +51,14 @@ class Style:
 def trace(picture: Image.Image, style: Style) -> str:
     """The drawing of a picture (RGB or RGBA) as SVG, its units the picture's pixels.
 
-    What is less than half visible is left bare. In binary style, what is darker than middle grey is black and the
-    rest bare. Raises InvalidParameter about `inputImage` where no drawing of a sensible size comes out.
+    What is less than half visible is left bare. In binary style, the darker pixels of the two classes of Otsu
+    (IEEE Transactions on Systems, Man, and Cybernetics 9, 1979) are black and the rest is bare. Raises
+    InvalidParameter about `inputImage` where no drawing of a sensible size comes out.
     """
     size = picture.size
     picture = _sized(picture)
-    drawing = _traced(_binary(picture) if style.colormode == "binary" else _cut_out(picture), style)
+    plain = _binary(picture) if style.color_mode == "binary" else _cut_out(_levelled(picture, style.color_precision))
+    drawing = _traced(plain, style)
     if len(drawing) > _MAX_CHARACTERS:
         raise InvalidParameter(
             f"The drawing would take {len(drawing) // 1_000_000} MB. Raise filterSpeckle or layerDifference, lower"
@@ -81,7 +83,19 @@ def _binary(picture: Image.Image) -> Image.Image:
         ground = Image.new("RGBA", picture.size, "white")
         ground.alpha_composite(picture)
         picture = ground
-    return picture.convert("L")
+    _, ink = cv2.threshold(numpy.asarray(picture.convert("L")), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return Image.fromarray(ink)
+
+
+def _levelled(picture: Image.Image, bits: int) -> Image.Image:
+    """Colours of so many bits a channel, black and white as they are.
+
+    vtracer, told so many bits, also joins neighbours one level apart, and so on along every soft shade: a lit cup
+    becomes one spot. Told all eight bits of levels that lie further apart, it keeps them apart.
+    """
+    top = 2**bits - 1
+    levels = [round(round(level * top / 255) * 255 / top) for level in range(256)]
+    return picture.point(levels * 3 + list(range(256)) * (picture.mode == "RGBA"))
 
 
 def _cut_out(picture: Image.Image) -> Image.Image:
@@ -101,12 +115,21 @@ def _cut_out(picture: Image.Image) -> Image.Image:
 def _traced(picture: Image.Image, style: Style) -> str:
     file = io.BytesIO()
     picture.save(file, "PNG", compress_level=1)
+    sentence = "No drawing can be made of this image: it may have too many specks. Blur it or make it smaller."
     try:
-        return vtracer.convert_raw_image_to_svg(file.getvalue(), img_format="png", **asdict(style))
+        return vtracer.convert_raw_image_to_svg(
+            file.getvalue(),
+            img_format="png",
+            colormode=style.color_mode,
+            filter_speckle=style.filter_speckle,
+            color_precision=8,
+            layer_difference=style.layer_difference,
+            path_precision=style.path_precision,
+        )
     except BaseException as failure:
         # A panic of vtracer is no Exception, and its type cannot be imported.
         if isinstance(failure, Exception) or type(failure).__name__ == "PanicException":
-            raise InvalidParameter("No drawing can be made of this image.", parameter="inputImage") from failure
+            raise InvalidParameter(sentence, parameter="inputImage") from failure
         raise
 
 

@@ -6,8 +6,7 @@ import math
 
 from PIL import Image
 
-from server.engines.transforms.colours import Colour
-from server.engines.transforms.layers import over
+from server.engines.transforms.colours import Colour, over
 from server.engines.transforms.sizes import Size, bounded, placed
 from server.errors import InvalidParameter
 

@@ -5,24 +5,14 @@ from __future__ import annotations
 import numpy
 from PIL import Image
 
-from server.engines.transforms.colours import Colour
+from server.engines.transforms.colours import CLEAR, OPAQUE, Colour, over
+from server.engines.transforms.resizing import resize
 from server.engines.transforms.sizes import Size, placed, scaled
-
-_OPAQUE = 255
-
-
-def over(picture: Image.Image, background: Colour) -> Image.Image:
-    """The picture on a colour, which shows where the picture is transparent; RGB where the colour is opaque."""
-    if picture.mode == "RGB" or not background[3]:
-        return picture
-    sheet = Image.new("RGBA", picture.size, background)
-    sheet.alpha_composite(picture)
-    return sheet.convert("RGB") if background[3] == _OPAQUE else sheet
 
 
 def flatten(picture: Image.Image, *, background: Colour) -> Image.Image:
     """The picture without transparency, on a colour taken as opaque."""
-    return over(picture, (*background[:3], _OPAQUE))
+    return over(picture, (*background[:3], OPAQUE))
 
 
 def composite(
@@ -30,6 +20,7 @@ def composite(
     *,
     image: Image.Image | None,
     color: Colour | None,
+    fit: str | None,
     x: int | None,
     y: int | None,
     gravity: str,
@@ -38,10 +29,13 @@ def composite(
 ) -> Image.Image:
     """A layer over the picture or, with `under`, beneath it; the size stays, what stands out is cut off.
 
-    The layer is `image`, its left top corner at `x`, `y` or, where one is None, drawn towards `gravity`; without an
-    image it is `color` all over.
+    The layer is `image`, its left top corner at `x`, `y` or, where one is None, drawn towards `gravity`; with `fit` it
+    is resized to the picture's size before. Without an image it is `color` all over.
     """
-    layer = Image.new("RGBA", picture.size, color or 0) if image is None else image
+    layer = Image.new("RGBA", picture.size, color or CLEAR) if image is None else image
+    if fit:
+        width, height = picture.size
+        layer = resize(layer, width=width, height=height, fit=fit, gravity=gravity, background=CLEAR, enlarge=True)
     across, down = placed(layer.size, picture.size, gravity)
     sheet = Image.new("RGBA", picture.size)
     sheet.paste(_faded(layer, opacity), (int(across) if x is None else x, int(down) if y is None else y))

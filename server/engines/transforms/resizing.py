@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from server.engines.transforms.colours import Colour
-from server.engines.transforms.layers import over
+from server.engines.transforms.colours import Colour, over
 from server.engines.transforms.sizes import Size, bounded, placed, scaled
 
 
