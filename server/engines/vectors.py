@@ -17,8 +17,11 @@ from server.errors import InvalidParameter
 
 NAME = "taskarray:trace@1"
 
-_MAX_SIDE = 1024
-"""What is traced; finer detail makes the file larger, not the drawing better."""
+_MAX_SIDE = 768
+"""What is traced; finer detail doubles the time and the file for a tenth of the error."""
+_CALM = (7, 30, 3)
+"""Diameter (px) and reach (levels, px) of a bilateral filter: it takes out the grain, of which each speck would be a
+shape, and leaves the edges."""
 _MIN_SIDE = 128
 """Smaller pictures are enlarged first: a speck in them may be all there is."""
 _MAX_CHARACTERS = 32_000_000
@@ -57,7 +60,7 @@ def trace(picture: Image.Image, style: Style) -> str:
     """
     size = picture.size
     picture = _sized(picture)
-    plain = _binary(picture) if style.color_mode == "binary" else _cut_out(_levelled(picture, style.color_precision))
+    plain = _binary(picture) if style.color_mode == "binary" else _coloured(picture, style.color_precision)
     drawing = _traced(plain, style)
     if len(drawing) > _MAX_CHARACTERS:
         raise InvalidParameter(
@@ -85,6 +88,13 @@ def _binary(picture: Image.Image) -> Image.Image:
         picture = ground
     _, ink = cv2.threshold(numpy.asarray(picture.convert("L")), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     return Image.fromarray(ink)
+
+
+def _coloured(picture: Image.Image, bits: int) -> Image.Image:
+    calm = Image.fromarray(cv2.bilateralFilter(numpy.asarray(picture.convert("RGB")), *_CALM))
+    if picture.mode == "RGBA":
+        calm.putalpha(picture.getchannel("A"))
+    return _cut_out(_levelled(calm, bits))
 
 
 def _levelled(picture: Image.Image, bits: int) -> Image.Image:
