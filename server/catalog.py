@@ -102,6 +102,7 @@ def _refusal(place: Place, found: Any) -> ApiError:
         type=_TYPES.get(kind.removesuffix("_type")),
         min=context.get("ge", context.get("gt")),
         max=context.get("le", context.get("lt")),
+        multiplier=context.get("multiple_of"),
         allowedValues=_choices(context.get("expected")),
     )
 

@@ -59,19 +59,21 @@ class Models:
         path = (self.folder / entry.file).resolve()
         return path if path.exists() and path.is_relative_to(self.folder.resolve()) else None
 
-    def choose(self, air: str | int | None, kind: str, *, required: bool = False) -> Model | None:
+    def choose(
+        self, air: str | int | None, kind: str, *, required: bool = False, parameter: str = "model"
+    ) -> Model | None:
         """See `Context.model`."""
         if air is None:
-            return self._default(kind, required)
+            return self._default(kind, required, parameter)
         name = str(air)
         if name.startswith(BUILT_IN) and not required:
             return None
-        entry = self._named(name, kind)
+        entry = self._named(name, kind, parameter)
         if entry and (path := self.path(entry)):
             return _model(entry, path)
         if not required and self.missing == "fallback":
             return None
-        raise ModelNotFound(self._advice(name, entry, kind), parameter="model")
+        raise ModelNotFound(self._advice(name, entry, kind), parameter=parameter)
 
     def held(self, model: Model) -> int:
         """Bytes of all the weights that this process has been lent, this model's now among them."""
@@ -79,7 +81,7 @@ class Models:
         self._held[model.path] = sum(file.stat().st_size for file in files if file.is_file())
         return sum(self._held.values())
 
-    def _default(self, kind: str, required: bool) -> Model | None:
+    def _default(self, kind: str, required: bool, parameter: str) -> Model | None:
         weights = [entry for entry in self.entries if entry.kind == kind and entry.engine != OWN]
         fitting = [entry for entry in weights if entry.default or required]
         for entry in sorted(fitting, key=lambda entry: not entry.default):
@@ -91,10 +93,10 @@ class Models:
                 f"This needs a {kind} model, and none is installed. Known ones: {known};"
                 " `taskarray models list` says which file to put where."
             )
-            raise ModelNotFound(sentence, parameter="model")
+            raise ModelNotFound(sentence, parameter=parameter)
         return None
 
-    def _named(self, name: str, kind: str) -> Entry | None:
+    def _named(self, name: str, kind: str, parameter: str) -> Entry | None:
         """The exact name first, then the name without its version. Raises InvalidParameter for another kind."""
         exact = [entry for entry in self.entries if name in (entry.air, *entry.aliases)]
         found = exact or [entry for entry in self.entries if "@" not in name and name in entry.names]
@@ -102,7 +104,7 @@ class Models:
             return None
         if fitting := [entry for entry in found if entry.kind == kind]:
             return fitting[0]
-        raise InvalidParameter(f"{name} is a {found[0].kind} model; this needs a {kind} model.", parameter="model")
+        raise InvalidParameter(f"{name} is a {found[0].kind} model; this needs a {kind} model.", parameter=parameter)
 
     def _advice(self, name: str, entry: Entry | None, kind: str) -> str:
         if entry is None:

@@ -39,6 +39,7 @@ def checkpoint(folder: Path, widths: tuple[int, ...] = _WIDTHS) -> Path:
     text = CLIPTextConfig(
         vocab_size=2 * _BYTES + 2, hidden_size=32, intermediate_size=37, num_hidden_layers=3, num_attention_heads=4,
         bos_token_id=2 * _BYTES, eos_token_id=2 * _BYTES + 1, pad_token_id=2 * _BYTES + 1, projection_dim=32,
+        initializer_factor=10.0,
     )  # fmt: skip
     scheduler = DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
@@ -95,6 +96,22 @@ def lora(base: Path, folder: Path) -> Path:
     state = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
     StableDiffusionPipeline.save_lora_weights(folder, unet_lora_layers=state)
     return folder / "pytorch_lora_weights.safetensors"
+
+
+def words_lora(target: Path) -> Path:
+    """A LoRA of the text encoder alone, under the names that training programs write."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(3)
+    found = dict[str, Any]()
+    for layer in range(3):
+        for part in ("q_proj", "v_proj", "out_proj"):
+            name = f"lora_te_text_model_encoder_layers_{layer}_self_attn_{part}"
+            found |= {f"{name}.lora_down.weight": torch.randn(4, 32), f"{name}.lora_up.weight": torch.randn(32, 4)}
+            found[f"{name}.alpha"] = torch.tensor(4.0)
+    save_file(found, target)
+    return target
 
 
 def single_file(base: Path, target: Path) -> Path:
