@@ -17,7 +17,10 @@ from server.task import Limits, Model, NewImage, OutputParams, Stored
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_MIME = {"JPG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "SVG": "image/svg+xml"}
+_MIME = {
+    "JPG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "SVG": "image/svg+xml", "BMP": "image/bmp",
+    "TIFF": "image/tiff", "GIF": "image/gif",
+}  # fmt: skip
 _INLINE = {"base64Data": "base64_data", "dataURI": "data_uri"}
 _PROGRESS_SECONDS = 0.2
 
@@ -87,7 +90,8 @@ class Run:
     def uuid(self, ref: str) -> str:
         brought = self._inputs[ref]
         if not brought["uuid"]:
-            brought["uuid"] = self._keep(self._admitted(ref, self.limits.max_side), str(uuid4())).uuid
+            admitted = self._admitted(ref, self.limits.max_side)
+            brought["uuid"] = self._keep(admitted, str(uuid4()), self.limits.input_seconds).uuid
         return brought["uuid"]
 
     def _next_uuid(self) -> str:
@@ -108,8 +112,10 @@ class Run:
         )
         return Stored(uuid, f"{self._order['images_url']}/{uuid}.{image.format.lower()}")
 
-    def model(self, air: str | int | None, kind: str, *, required: bool = False) -> Model | None:
-        model = self._models.choose(air, kind, required=required)
+    def model(
+        self, air: str | int | None, kind: str, *, required: bool = False, parameter: str = "model"
+    ) -> Model | None:
+        model = self._models.choose(air, kind, required=required, parameter=parameter)
         if model:
             self._tell({"weights": self._models.held(model)})
         return model

@@ -15,13 +15,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar, ge
 
 from pydantic import Field
 
-from server.schema import Format, ImageRef, ImageResult, OutputParams, Params, Result, Schema, rule, wire_name
+from server.schema import (
+    AnyFormat,
+    Format,
+    ImageRef,
+    ImageResult,
+    OutputParams,
+    Params,
+    Result,
+    Schema,
+    rule,
+    wire_name,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
     "Annotated",
+    "AnyFormat",
     "Context",
     "Field",
     "Format",
@@ -52,6 +64,12 @@ class Limits:
     """Bytes in memory that an input may need once decoded, where its format cannot be read in stripes."""
     max_working_side: int = 4096
     """Tasks work on images of no more than this many pixels a side; a larger input is reduced first."""
+    max_area: int = 0
+    """Width times height of an input's one frame, where the face that took the task promises a bound."""
+    max_bytes: int = 0
+    """Bytes of an input's file, likewise."""
+    input_seconds: int = 0
+    """An input that came with the task is deleted after so many seconds; 0: it is kept as any image is."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +77,7 @@ class NewImage:
     """An image file that a handler made: where it lies, what it is.
 
     `path` lies in the handler's scratch folder, or is an input that is kept as it came; `width` and `height`
-    are in pixels; `format` is `JPG`, `PNG`, `WEBP` or `SVG`.
+    are in pixels; `format` is `JPG`, `PNG`, `WEBP`, `BMP`, `TIFF`, `GIF` or `SVG`.
     """
 
     path: Path
@@ -102,8 +120,8 @@ class Context(Protocol):
         """Encode a picture (RGB, RGBA or L) as params say and register it as this task's next result.
 
         Gives members for the Result: `image_uuid`, and `image_url` where asked for (with another `name`:
-        `guide_image_uuid`, …). What goes out as base64 is put in when the answer is sent. A JPG has no
-        transparency: what is transparent becomes white.
+        `guide_image_uuid`, …). What goes out as base64 is put in when the answer is sent. JPG, BMP and GIF
+        have no transparency: what is transparent becomes white.
         """
         ...
 
@@ -115,11 +133,14 @@ class Context(Protocol):
         """The UUID of an input. One that came inline or from elsewhere is registered when the task succeeds."""
         ...
 
-    def model(self, air: str | int | None, kind: str, *, required: bool = False) -> Model | None:
+    def model(
+        self, air: str | int | None, kind: str, *, required: bool = False, parameter: str = "model"
+    ) -> Model | None:
         """The installed model of a name; None where the built-in engine is to work.
 
         Without a name, the default of its kind, if it is installed. `required` says that there is no built-in
-        engine. Raises ModelNotFound, which says what to install; InvalidParameter for a model of another kind.
+        engine; `parameter` is where the task names it. Raises ModelNotFound, which says what to install, and
+        InvalidParameter for a model of another kind.
         """
         ...
 
