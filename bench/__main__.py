@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bench import engine, giants, sockets, tasks, uploads
+from bench import engine, giants, removal, sockets, tasks, uploads
 from bench.report import Plan, machine, node
 
 PARTS = {
@@ -19,6 +19,7 @@ PARTS = {
     "sockets": sockets.run,
     "giants": giants.run,
     "tasks": tasks.run,
+    "removal": removal.run,
 }
 """Each takes the plan and a process in which to make load, and gives a table."""
 _QUICK, _FULL = 1.0, 5.0

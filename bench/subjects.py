@@ -80,7 +80,7 @@ def _role(command: list[str]) -> str:
 def ours(**settings: str) -> Iterator[Subject]:
     """`taskarray serve` in an empty folder; settings are added to its environment."""
     with tempfile.TemporaryDirectory(prefix="bench-ours-") as name, (Path(name) / "log").open("wb") as log:
-        port = _free_port()
+        port = free_port()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TASKARRAY_")}
         environment.pop("REDIS_URL", None)
         environment |= {
@@ -103,7 +103,7 @@ def peer() -> Iterator[Subject]:
     """The Node server with a process a core, over a Redis of its own with the options of ours."""
     home = _installed_peer()
     with tempfile.TemporaryDirectory(prefix="bench-peer-") as name, Embedded(Path(name) / "redis") as redis:
-        port = _free_port()
+        port = free_port()
         environment = os.environ | {
             "PORT": str(port), "REDIS_SOCKET": redis.url.removeprefix("unix://"), "DATA": str(Path(name) / "images"),
             "API_KEY": KEY, "PROCESSES": str(os.cpu_count() or 1), "NODE_ENV": "production",
@@ -134,7 +134,8 @@ def _installed_peer() -> Path:
     return home
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -14,9 +14,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from server.config import Config, ConfigError, read_config
-from server.embedded import Embedded, EmbeddedError
+from server.embedded import EmbeddedError
 from server.models_cli import app as models
 from server.models_cli import table
+from server.webhooks_cli import app as webhooks
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +30,7 @@ config = typer.Typer(no_args_is_help=True, help="The settings.")
 app.add_typer(keys, name="keys")
 app.add_typer(config, name="config")
 app.add_typer(models, name="models")
+app.add_typer(webhooks, name="webhooks")
 
 Parent = Annotated[int, typer.Option(hidden=True)]
 
@@ -119,7 +121,7 @@ def worker(
 
 @app.command()
 def sweep(parent: Parent = 0) -> None:
-    """Start a sweeper alone: it deletes what has expired. Needs REDIS_URL."""
+    """Start a sweeper alone: it deletes what has expired and sends webhooks. Needs REDIS_URL."""
     from server.sweeper import Sweeper
 
     settings = _begin("sweep", parent)
@@ -127,49 +129,11 @@ def sweep(parent: Parent = 0) -> None:
 
 
 def _with_tenants(step: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
-    """Do something with the stored keys, over the Redis of the settings, of a running `serve`, or our own."""
-    from server.errors import ServiceUnavailable
-    from server.store import Store
+    """Do something with the stored keys."""
+    from server.errand import errand
     from server.tenants import Tenants
 
-    settings = _settings()
-    embedded = None
-    if not settings.redis_url:
-        running = settings.data / "redis" / "url"
-        url = running.read_text() if running.exists() and _answers(running.read_text()) else ""
-        if not url:
-            embedded = Embedded(settings.data / "redis")
-            try:
-                url = embedded.start()
-            except EmbeddedError as failure:
-                _fail(str(failure))
-        settings = settings.model_copy(update={"redis_url": url})
-
-    async def run() -> Any:
-        store = Store(settings)
-        try:
-            return await step(Tenants(store, settings))
-        finally:
-            await store.close()
-
-    try:
-        return asyncio.run(run())
-    except ServiceUnavailable:
-        _fail("Redis does not answer. Check REDIS_URL.")
-    finally:
-        if embedded:
-            embedded.stop()
-
-
-def _answers(url: str) -> bool:
-    from redis import Redis
-    from redis.exceptions import RedisError
-
-    try:
-        with Redis.from_url(url, socket_timeout=2, protocol=2) as client:
-            return bool(client.ping())
-    except (RedisError, OSError):
-        return False
+    return errand(lambda store: step(Tenants(store, store.config)))
 
 
 @keys.command("create")

@@ -24,6 +24,8 @@ Network = IPv4Network | IPv6Network
 Resolver = Callable[[str], Awaitable[Sequence[str]]]
 """Gives every address of a host name. Raises OSError when there is none."""
 
+RECEIVER_PORTS = (80, 443, 8080, 8443)
+"""Where public servers take webhooks and images. Nothing that listens on these ports takes HTTP for anything else."""
 _ALLOW = "the operator can allow its network, on every port, in TASKARRAY_FETCH_ALLOW"
 _LOOK_UP_SECONDS = 2
 _CONNECT_SECONDS = 3
@@ -152,6 +154,19 @@ class Guard(httpcore2.AsyncNetworkBackend):
         # Own threads: names that clients choose may be slow, and must not hold up the server's own look-ups.
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="look-up")
 
+    def check(self, target: Target) -> None:
+        """What can be said of a URL without a look-up. Raises Refused, as connecting to it later would."""
+        origin = target.url.origin
+        host = origin.host.decode()
+        local = host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")
+        try:
+            address = ip_address("127.0.0.1" if local else host)
+        except ValueError:
+            if not self._allow and origin.port not in self._ports:
+                raise self._wrong_port(origin.port) from None
+        else:
+            self._permitted(address, host, origin.port)
+
     async def connect_tcp(
         self,
         host: str,
@@ -208,9 +223,12 @@ class Guard(httpcore2.AsyncNetworkBackend):
         if not is_public(address):
             raise Refused(f"{host} is not, or not only, a public address; {_ALLOW}")
         if port not in self._ports:
-            ports = " and ".join(map(str, self._ports))
-            raise Refused(f"public servers are reached on the ports {ports} only, not on {port}; {_ALLOW}")
+            raise self._wrong_port(port)
         return str(address)
+
+    def _wrong_port(self, port: int) -> Refused:
+        ports = " and ".join(map(str, self._ports))
+        return Refused(f"public servers are reached on the ports {ports} only, not on {port}; {_ALLOW}")
 
 
 def guarded_client(guard: Guard) -> httpcore2.AsyncConnectionPool:

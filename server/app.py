@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
+from server.api import v2_removal, v3_routes
 from server.api.files import ImageFile
 from server.api.pages import Pages
 from server.api.protocol import Protocol
@@ -58,6 +59,8 @@ def build(gateway: Gateway) -> Starlette:
     ]
     for path in ("/v1", "/v1/"):
         routes += [Route(path, array.__call__, methods=["POST"]), WebSocketRoute(path, socket)]
+    routes += v2_removal.routes(gateway)
+    routes += v3_routes.routes(gateway)
     cors = Middleware(
         CORSMiddleware,
         allow_origins=gateway.config.origins,

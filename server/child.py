@@ -10,6 +10,7 @@ import socket
 import struct
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -91,7 +92,7 @@ def main(descriptor: int, parent: int) -> None:
     limits = Limits(**hello["limits"])
     wire.send({"ready": True})
     while (order := wire.receive()) is not None:
-        wire.send(perform(catalog, order, Run(order, limits, models, wire.send)))
+        wire.send(perform(catalog, order, Run(order, replace(limits, **order["limits"]), models, wire.send)))
 
 
 if __name__ == "__main__":

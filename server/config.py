@@ -86,7 +86,18 @@ class Config(BaseModel):
     poll_hold: Duration = Field(1.5, ge=0, le=10, description="getResponse waits this long for a running task.")
     sync_wait: Duration = Field(55, gt=0, description="An HTTP request waits this long for its results.")
 
-    lease: Duration = Field(15, gt=0, description="A job whose worker is silent for this long is taken over.")
+    webhook_timeout: Duration = Field(
+        30, gt=0, description="A receiver must have answered a delivery within this time."
+    )
+    webhook_attempts: int = Field(8, ge=1, description="Times a delivery is tried before it is given up.")
+    webhook_pause: Duration = Field(
+        1, gt=0, description="Wait before the second try; each later one is four times as long, up to 15 minutes."
+    )
+    webhook_ttl: Duration = Field(3 * 86400, ge=1, description="What was given up can be replayed for this long.")
+
+    lease: Duration = Field(
+        15, gt=0, description="A job or delivery whose process is silent for this long is taken over."
+    )
     attempts: int = Field(2, ge=1, description="Crashes of its process after which a task is given up.")
     task_timeout: Duration = Field(0, ge=0, description="Time limit of every task; 0 leaves each its own.")
     worker_memory: Size = Field(2**30, ge=2**26, description="A task process that ends a task larger is replaced.")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import orjson
 
+from server.addresses import RECEIVER_PORTS, Guard
 from server.blobs import Blobs
 from server.catalog import Catalog
 from server.errors import ApiError, ConflictTaskUUID
@@ -35,10 +36,11 @@ class Dispatch:
         self.queue = queue
         self.tenants = tenants
         self.blobs = blobs
+        self.guard = Guard(queue.config.fetch_allow, RECEIVER_PORTS)
 
     def prepare(self, caller: Caller, request: Request) -> Prepared | Refused:
         """Check one object. Only CPU work: a large one may be checked in a thread."""
-        return prepare(self.catalog, caller, request)
+        return prepare(self.catalog, self.guard, caller, request)
 
     async def submit(self, caller: Caller, prepared: Prepared) -> Accepted | Refused:
         """Queue a checked task. Once this returns Accepted, an outcome will come."""
@@ -69,16 +71,16 @@ class Dispatch:
 
 def _kept(sent: dict[str, Any]) -> dict[str, Any]:
     """A request as it is remembered and shown: without pixels; of one that is still huge, what every task has."""
-    kept = _shortened(sent)
+    kept = shortened(sent)
     return kept if len(orjson.dumps(kept)) <= _KEPT_BYTES else {name: kept[name] for name in ENVELOPE if name in kept}
 
 
-def _shortened(value: Any) -> Any:
+def shortened(value: Any) -> Any:
     """Long strings that look like pixels (they have no blank) cut down to what they begin with."""
     if isinstance(value, str) and len(value) > _SHOWN and " " not in value[:_SHOWN] and "://" not in value[:_SHOWN]:
         return f"{value[:40]}… ({len(value)} characters)"
     if isinstance(value, dict):
-        return {name: _shortened(member) for name, member in value.items()}
+        return {name: shortened(member) for name, member in value.items()}
     if isinstance(value, list):
-        return [_shortened(member) for member in value]
+        return [shortened(member) for member in value]
     return value

@@ -172,11 +172,11 @@ class Fetcher:
     def _check(self, status: int, headers: dict[bytes, str], host: str) -> None:
         """Whether the head of an answer lets one expect an image that is not too large."""
         if status in _BUSY or status >= 500:
-            raise DownloadFailed(f"{host} answered {status}. Try again later, or upload the image.")
+            sentence = f"{host} answered {status}. Try again later, or upload the image."
+            raise DownloadFailed(sentence, httpStatus=status)
         if status not in (200, 203):
-            raise InvalidImageURL(
-                f"{host} answered {status}. Check that the URL opens for everybody, without signing in."
-            )
+            sentence = f"{host} answered {status}. Check that the URL opens for everybody, without signing in."
+            raise InvalidImageURL(sentence, httpStatus=status)
         encoding = headers.get(b"content-encoding", "").strip().lower()
         if any(word.strip() in _COMPRESSED for word in encoding.split(",")):
             raise InvalidImageURL(
@@ -206,5 +206,6 @@ class Fetcher:
     def _too_large(self, host: str) -> ValueTooLarge:
         return ValueTooLarge(
             f"{host} sends more than {self._max_bytes} bytes, which is the limit for an image from a URL. "
-            "Send a smaller one, or ask the operator to raise TASKARRAY_FETCH_MAX_BYTES."
+            "Send a smaller one, or ask the operator to raise TASKARRAY_FETCH_MAX_BYTES.",
+            maxBytes=self._max_bytes,
         )

@@ -18,6 +18,7 @@ from server.errors import ApiError
 from server.images import Images
 from server.log import log
 from server.nodes import FAILURES
+from server.predictions import Predictions
 from server.queue import Queue
 from server.sessions import Sessions
 from server.store import Store
@@ -66,6 +67,7 @@ class Gateway:
         self.sessions = Sessions(self.store, self.id)
         self.images = Images(self.store, config.image_ttl)
         self.tenants = Tenants(self.store, config)
+        self.predictions = Predictions(self.store)
         self.blobs = Blobs(config.blob_url, min_free=config.min_free_disk)
         self.dispatch = Dispatch(self.catalog, self.queue, self.tenants, self.blobs)
         self.conversations: dict[str, Conversation] = {}

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +33,7 @@ from server.inputs import IMAGES, Inputs
 from server.log import log
 from server.queue import Claim, Job, Outcome, Queue
 from server.runner import Crashed, Overgrown, Runner, TimedOut
+from server.webhooks import record as delivery
 
 _RUNNING_SECONDS = 0.05
 _RETRY_SECONDS = 0.5
@@ -58,7 +60,7 @@ class Handling:
         scratch = (self.blobs.scratch or Path(tempfile.gettempdir())) / f"task-{uuid4().hex}"
         noting = asyncio.get_running_loop().call_later(_RUNNING_SECONDS, self._tell, self.queue.start, claim)
         try:
-            outcome = await self._outcome(claim, scratch, entered)
+            outcome = self._owing(job, await self._outcome(claim, scratch, entered))
             await self._finish(claim, outcome, time.monotonic() - started)
         finally:
             noting.cancel()
@@ -105,6 +107,7 @@ class Handling:
         entered("running")
         order = {
             "task_type": job.task_type, "params": job.params, "uuids": job.uuids, "scratch": str(scratch),
+            "limits": job.limits,
             "inputs": {reference: brought.as_dict() for reference, brought in inputs.items()},
             "images_url": f"{job.base_url}{IMAGES}{job.tenant}",
         }  # fmt: skip
@@ -145,6 +148,24 @@ class Handling:
         if isinstance(parameter, str):
             failure["parameter"] = job.spelling.get(parameter, parameter)
         return Outcome(failure=failure)
+
+    def _owing(self, job: Job, outcome: Outcome) -> Outcome:
+        """The outcome with what is to be sent to the task's receivers: each result alone, as clients of the task
+        array expect it; one prediction for all; the image of each result."""
+        owed, about = list[dict[str, Any]](), {"tenant": job.tenant, "task": job.uuid, "base_url": job.base_url}
+        if job.webhook and job.face == "v3":
+            owed.append(delivery(job.webhook, kind="prediction", **about))
+        elif job.webhook and outcome.failure:
+            owed.append(delivery(job.webhook, kind="errors", **about))
+        elif job.webhook:
+            places = range(len(outcome.items))
+            owed += [delivery(job.webhook, kind="item", index=place, **about) for place in places]
+        if job.upload and outcome.images:
+            member = self.catalog.named(job.task_type).uuid_member or ""
+            made = {image["uuid"] for image in outcome.images}
+            images = [item[member] for item in outcome.items if item.get(member) in made]
+            owed += [delivery(job.upload, kind="image", image=uuid, **about) for uuid in images]
+        return replace(outcome, deliveries=owed)
 
     async def _finish(self, claim: Claim, outcome: Outcome, seconds: float) -> None:
         """Say the outcome until Redis has it. A job that is no longer ours leaves nothing behind."""

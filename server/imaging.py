@@ -31,6 +31,9 @@ def admit(source: Path, scratch: Callable[[str], Path], limits: Limits, *, param
     """
     try:
         with containers.mapped(source) as data:
+            if limits.max_bytes and len(data) > limits.max_bytes:
+                sentence = f"The file has {len(data)} bytes; {limits.max_bytes} are taken here."
+                raise ValueTooLarge(sentence, parameter=parameter, maxBytes=limits.max_bytes)
             facts = containers.read(data)
             size = _size_within(facts, limits, parameter)
             stored = facts.format if facts.format in ("JPG", "WEBP") else "PNG"
@@ -76,6 +79,9 @@ def _size_within(facts: Facts, limits: Limits, parameter: str) -> tuple[int, int
             f" {limits.max_pixels} (TASKARRAY_MAX_PIXELS).",
             parameter=parameter,
         )
+    if limits.max_area and facts.width * facts.height > limits.max_area:
+        sentence = f"The image has {facts.width} × {facts.height} pixels; {limits.max_area} are taken here."
+        raise ValueTooLarge(sentence, parameter=parameter, maxPixels=limits.max_area)
     width, height = fitted(facts.width, facts.height, limits.max_side)
     # What is turned is held as a whole, at the size it is stored at.
     held = max(facts.memory, width * height * facts.components if facts.orientation > 2 else 0)

@@ -16,6 +16,8 @@ _WHITE = (255, 255, 255)
 _FINE_CHROMA = 90
 """From this quality on, a JPEG keeps colour at full resolution."""
 _PNG_LEVEL = 3
+_OPAQUE = ("JPG", "BMP", "GIF")
+"""File types without transparency, or without any that is worth having."""
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -82,9 +84,20 @@ def encode(picture: Image.Image, params: OutputParams, path: Path) -> None:
         },
         "PNG": {"format": "PNG", "compress_level": _PNG_LEVEL},
         "WEBP": {"format": "WEBP", "quality": params.output_quality, "method": 4},
+        "BMP": {"format": "BMP"},
+        "TIFF": {"format": "TIFF", "compression": "tiff_adobe_deflate"},
+        "GIF": {"format": "GIF"},
     }[params.output_format]
     picture.info.clear()
-    (flattened(picture) if params.output_format == "JPG" else picture).save(path, **options)
+    shown = flattened(picture) if params.output_format in _OPAQUE else picture
+    (_of_few_colours(shown) if options["format"] == "GIF" else shown).save(path, **options)
+
+
+def _of_few_colours(picture: Image.Image) -> Image.Image:
+    """A picture of at most 256 colours, chosen for it, which are mixed by dots."""
+    if picture.mode == "L":
+        return picture
+    return picture.quantize(palette=picture.quantize(256), dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def flattened(picture: Image.Image, colour: tuple[int, int, int] = _WHITE) -> Image.Image:

@@ -1,6 +1,6 @@
 """Decoding and encoding: proof that a file decodes, and a smaller, upright, sRGB copy of it in bounded memory.
 
-libvips reads JPEG, PNG and WebP from the file in stripes; Pillow checks baseline JPEG, where it costs least,
+libvips reads JPEG, PNG, WebP and TIFF from the file in stripes; Pillow checks baseline JPEG, where it costs least,
 and reads GIF and BMP, where it is faster or alone. Both are loaded when first needed. Only files that
 `server.containers` has found complete come here; they raise Damaged where their pixels are not.
 """
@@ -138,7 +138,8 @@ def _in_stripes(facts: Facts, work: Callable[[str], object]) -> None:
 
     A JPEG that was cut off and given an end marker makes it warn, except where only the last rows are lost.
     """
-    levels = ("warning", "truncated") if facts.format == "JPG" else ("truncated",)
+    # With less than this, it fills what it cannot decode of a TIFF with black.
+    levels = {"JPG": ("warning", "truncated"), "TIFF": ("error",)}.get(facts.format, ("truncated",))
     for level in levels:
         try:
             work(level)
@@ -153,7 +154,8 @@ def _in_stripes(facts: Facts, work: Callable[[str], object]) -> None:
 def _opened(path: Path, facts: Facts, fail_on: str, smaller: Mapping[str, float]) -> VipsImage:
     image = _vips().Image
     # The loaders by name: the general one would take options from square brackets in the path.
-    loader = {"JPG": image.jpegload, "PNG": image.pngload, "WEBP": image.webpload}[facts.format]
+    loaders = {"JPG": image.jpegload, "PNG": image.pngload, "WEBP": image.webpload, "TIFF": image.tiffload}
+    loader = loaders[facts.format]
     return loader(str(path), access="sequential", fail_on=fail_on, **smaller)
 
 

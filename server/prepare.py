@@ -15,6 +15,8 @@ from uuid import uuid4
 import orjson
 from blake3 import blake3
 
+from server.addresses import Guard, read_url
+from server.addresses import Refused as NotReachable
 from server.blobs import staged_blob
 from server.catalog import Catalog, read
 from server.errors import ApiError, InternalServerError, InvalidParameter, InvalidRequest, MissingParameter
@@ -48,6 +50,10 @@ class Request:
     spelling: dict[str, str] = field(default_factory=dict[str, str])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """Images that came as bytes, by the reference that stands for them in `fields`."""
+    limits: dict[str, int] = field(default_factory=dict[str, int])
+    """Limits of the face's own, by their names in `task.Limits`."""
+    face: Literal["v1", "v3"] = "v1"
+    """The dialect in which a receiver (`webhookURL`) is told of the outcome."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +75,10 @@ class Refused:
     failures: list[dict[str, Any]]
 
 
-def prepare(catalog: Catalog, caller: Caller, request: Request) -> Prepared | Refused:
-    """Check one object. A large one may be checked in a thread."""
+def prepare(catalog: Catalog, guard: Guard, caller: Caller, request: Request) -> Prepared | Refused:
+    """Check one object. A large one may be checked in a thread. `guard` is the one of later deliveries."""
     try:
-        return _checked(catalog, caller, request)
+        return _checked(catalog, guard, caller, request)
     except ApiError as refusal:
         return refuse(request, [refusal])
     except Exception as bug:
@@ -81,12 +87,12 @@ def prepare(catalog: Catalog, caller: Caller, request: Request) -> Prepared | Re
         return refuse(request, [InternalServerError(f"The server failed, incident {incident}.")])
 
 
-def _checked(catalog: Catalog, caller: Caller, request: Request) -> Prepared | Refused:
+def _checked(catalog: Catalog, guard: Guard, caller: Caller, request: Request) -> Prepared | Refused:
     if not request.sent:
         raise InvalidRequest("An element of the array is no task object, or has nothing in it.")
     if _deeper(request.sent, _DEPTH):
         raise InvalidRequest(f"A task may be nested {_DEPTH} levels deep.")
-    failures = _envelope_failures(request.fields)
+    failures = _envelope_failures(request.fields) + _receiver_failures(guard, request.fields)
     try:
         task = catalog.named(request.fields.get("taskType"))
     except ApiError as unsupported:
@@ -134,10 +140,21 @@ def _envelope_failures(fields: dict[str, Any]) -> list[ApiError]:
     for name in ("includeCost", "strict"):
         if not isinstance(fields.get(name, False), bool):
             failures.append(InvalidParameter(f"{name} is true or false.", parameter=name, type="boolean"))
+    return failures
+
+
+def _receiver_failures(guard: Guard, fields: dict[str, Any]) -> list[ApiError]:
+    """What is wrong with the URLs that the outcome goes to, as far as it shows without a look-up."""
+    failures: list[ApiError] = []
     for name in ("webhookURL", "uploadEndpoint"):
-        if name in fields:
-            sentence = "This server does not call back yet. Use deliveryMethod async and getResponse instead."
-            failures.append(InvalidParameter(sentence, parameter=name))
+        url = fields.get(name)
+        try:
+            if isinstance(url, str):
+                guard.check(read_url(url))
+            elif url is not None:
+                failures.append(InvalidParameter(f"{name} is a URL.", parameter=name, type="string"))
+        except NotReachable as refused:
+            failures.append(InvalidParameter(f"Nothing can be sent to {name}: {refused}.", parameter=name))
     return failures
 
 
@@ -154,7 +171,8 @@ def _prepared(caller: Caller, request: Request, task: Task[Any, Any], params: Pa
             payloads[staged] = data
             _put(wire, place, f"staged:{staged}")
             hashes[spelled(place)] = blake3(data).hexdigest()
-    delivery = request.fields.get("deliveryMethod", "sync")
+    webhook = request.fields.get("webhookURL", "")
+    delivery = "async" if webhook else request.fields.get("deliveryMethod", "sync")
     job = Job(
         tenant=caller.tenant.id,
         uuid=request.fields["taskUUID"].lower(),
@@ -164,8 +182,12 @@ def _prepared(caller: Caller, request: Request, task: Task[Any, Any], params: Pa
         base_url=caller.base_url,
         staged=list(payloads),
         spelling=request.spelling,
+        limits=request.limits,
         include_cost=request.fields.get("includeCost", False),
         submitted=time.time(),
+        face=request.face,
+        webhook=webhook,
+        upload=request.fields.get("uploadEndpoint", ""),
     )
     fingerprint = _fingerprint({**request.fields, **hashes})
     return Prepared(request, job, delivery, fingerprint, payloads)

@@ -1,8 +1,8 @@
 """Jobs: submitted by the gateway, claimed and finished by workers, on one Redis stream a shard.
 
 From `submit` on, a job ends in exactly one outcome. A claim is a lease: whoever stops renewing it loses it to the
-next worker, and a late answer is refused. The outcome, the registered images, the outbox entries and the
-acknowledgement are one step (`finish` in scripts.lua).
+next worker, and a late answer is refused. The outcome, the registered images, the outbox entries, the
+deliveries and the acknowledgement are one step (`finish` in scripts.lua).
 """
 
 from __future__ import annotations
@@ -37,8 +37,16 @@ class Job:
     """Blobs that came with the task and go when it is finished."""
     spelling: dict[str, str] = field(default_factory=dict[str, str])
     """Parameters that the client wrote in another place or form, by our name."""
+    limits: dict[str, int] = field(default_factory=dict[str, int])
+    """Limits of its own, in place of the server's (see `task.Limits`)."""
     include_cost: bool = False
     submitted: float = field(default_factory=time.time)
+    face: str = "v1"
+    """The dialect in which the task came, and in which its receiver is told of it."""
+    webhook: str = ""
+    """Where the answer is posted; empty: nowhere."""
+    upload: str = ""
+    """Where the bytes of each image are put."""
 
 
 _MEMBERS = tuple(Job.__dataclass_fields__)
@@ -66,6 +74,8 @@ class Outcome:
     """Records to register (`images.record`)."""
     forget: list[str] = field(default_factory=list[str])
     """UUIDs of images to take out of the registry."""
+    deliveries: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """What is to be sent to receivers (`webhooks.record`)."""
 
     @property
     def state(self) -> str:
@@ -83,6 +93,10 @@ class Known:
     progress: float | None
     stage: str
     outcome: dict[str, Any] | None
+    created: float = 0.0
+    """When it was taken, in seconds since 1970."""
+    seconds: float = 0.0
+    """How long it ran, from claim to outcome."""
 
 
 class Queue:
@@ -163,6 +177,7 @@ class Queue:
                 orjson.dumps(kept), round(self.config.result_ttl), round(self.config.image_ttl),
                 orjson.dumps(outcome.images), orjson.dumps(outcome.forget), job.task_type,
                 outcome.failure["code"] if outcome.failure else "", f"{seconds:.6f}", int(time.time()),
+                orjson.dumps(outcome.deliveries),
             )
         )  # fmt: skip
 
@@ -173,16 +188,16 @@ class Queue:
 
     async def known(self, tenant: str, uuid: str) -> Known | None:
         """What is kept of a task of this tenant; None when there is nothing."""
-        names = ("request", "state", "delivery", "uuids", "progress", "stage", "outcome")
+        names = ("request", "state", "delivery", "uuids", "progress", "stage", "outcome", "message", "seconds")
         key = f"{self.store.home(tenant)}:task:{tenant}:{uuid.lower()}"
         found = await self.store.guarded("HMGET", key, *names)
-        request, state, delivery, uuids, progress, stage, outcome = found
+        request, state, delivery, uuids, progress, stage, outcome, message, seconds = found
         if request is None:
             return None
         return Known(
             orjson.loads(request), state.decode(), delivery.decode(), orjson.loads(uuids),
             float(progress) if progress else None, stage.decode() if stage else "",
-            orjson.loads(outcome) if outcome else None,
+            orjson.loads(outcome) if outcome else None, told_at(message), float(seconds or 0),
         )  # fmt: skip
 
     async def depth(self) -> tuple[int, float]:
@@ -192,7 +207,7 @@ class Queue:
             depth += await self.store.guarded("XLEN", f"{base}:jobs")
             first = _rows(await self.store.guarded("XRANGE", f"{base}:jobs", "-", "+", "COUNT", 1))
             if first:
-                oldest = min(oldest, int(first[0][0].split(b"-")[0]) / 1000)
+                oldest = min(oldest, told_at(first[0][0]))
         return depth, now - oldest
 
     async def _step(self, script: str, claim: Claim, *arguments: Any) -> Any:
@@ -211,6 +226,11 @@ class Queue:
         told = orjson.loads(fields[b"job"])
         job = Job(**{name: told[name] for name in _MEMBERS if name in told})
         return Claim(job, base, message.decode(), worker, attempt)
+
+
+def told_at(message: bytes) -> float:
+    """When an entry was put on a stream, which its id says."""
+    return int(message.partition(b"-")[0]) / 1000
 
 
 def _entries(found: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:

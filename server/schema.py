@@ -124,6 +124,11 @@ def _listed(value: object) -> object:
 OutputType = Literal["URL", "base64Data", "dataURI"]
 Format = Annotated[Literal["JPG", "PNG", "WEBP"], _spelling("JPG", "PNG", "WEBP", jpeg="JPG")]
 """A file type, in any case; JPEG is JPG."""
+AnyFormat = Annotated[
+    Literal["JPG", "PNG", "WEBP", "BMP", "TIFF", "GIF"],
+    _spelling("JPG", "PNG", "WEBP", "BMP", "TIFF", "GIF", jpeg="JPG", tif="TIFF"),
+]
+"""The same where pictures may also be had in older file types."""
 
 
 class OutputParams(Params):

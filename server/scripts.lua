@@ -10,6 +10,8 @@ local function image_key(tenant, uuid) return P .. ':image:' .. tenant .. ':' ..
 local function session_key(session) return P .. ':session:' .. session end
 local function outbox_key(session) return P .. ':outbox:' .. session end
 local function open_key(session) return P .. ':open:' .. session end
+local function delivery_key(id) return P .. ':delivery:' .. id end
+local function owed_key(host) return P .. ':owed:' .. host end
 
 -- A finished task into a session's outbox. Offsets are dense, so that a reader sees a hole.
 -- A session that is gone is not made again: its results wait to be asked for.
@@ -39,6 +41,21 @@ local function forget(tenant, uuid)
   if not record then return 0 end
   redis.call('ZADD', P .. ':expiry', 0, cjson.decode(record).blob)
   return redis.call('DEL', image_key(tenant, uuid))
+end
+
+-- Each host has its own list of deliveries by the time at which they are due, and stands itself in a list by the
+-- first of them: so a host with many that are due stands in nobody's way.
+local function place(host)
+  local first = redis.call('ZRANGE', owed_key(host), 0, 0, 'WITHSCORES')
+  if first[2] then redis.call('ZADD', P .. ':hosts', first[2], host)
+  else redis.call('ZREM', P .. ':hosts', host) end
+end
+
+-- A delivery becomes due, and the senders are told.
+local function owe(host, id, at)
+  redis.call('ZADD', owed_key(host), at, id)
+  place(host)
+  redis.call('PUBLISH', P .. ':deliver', P)
 end
 
 --- submit
@@ -93,10 +110,10 @@ redis.call('PUBLISH', P .. ':ready', 'stale')
 return 1
 
 --- finish
--- The outcome, the new images, the outboxes, the counters and the acknowledgement: together or not at all,
+-- The outcome, the new images, the outboxes, the deliveries, the counters and the acknowledgement: together or not,
 -- and only for the worker that still owns the job. Said again by the same owner it changes nothing.
 -- tenant, uuid, message, worker, state, outcome, result ttl (s), image ttl (s), images to register,
--- images to forget, task type, code, seconds, now (s), redact
+-- images to forget, task type, code, seconds, now (s), deliveries
 local tenant, uuid, message, worker = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local task = task_key(tenant, uuid)
 local pending = redis.call('XPENDING', P .. ':jobs', 'workers', message, message, 1)[1]
@@ -109,11 +126,15 @@ for _, image in ipairs(cjson.decode(ARGV[9])) do
   redis.call('ZADD', P .. ':expiry', ARGV[14] + ttl, image.blob)
 end
 for _, gone in ipairs(cjson.decode(ARGV[10])) do forget(tenant, gone) end
-redis.call('HSET', task, 'state', ARGV[5], 'outcome', ARGV[6], 'by', worker .. message)
+redis.call('HSET', task, 'state', ARGV[5], 'outcome', ARGV[6], 'by', worker .. message, 'seconds', ARGV[13])
 redis.call('HDEL', task, 'progress', 'stage')
 redis.call('EXPIRE', task, ARGV[7])
 for _, session in ipairs(redis.call('SMEMBERS', waiters_key(tenant, uuid))) do append(session, uuid) end
 redis.call('DEL', waiters_key(tenant, uuid))
+for _, owed in ipairs(cjson.decode(ARGV[15])) do
+  redis.call('HSET', delivery_key(owed.id), 'host', owed.host, 'about', cjson.encode(owed), 'attempts', 0)
+  owe(owed.host, owed.id, ARGV[14])
+end
 redis.call('XACK', P .. ':jobs', 'workers', message)
 redis.call('XDEL', P .. ':jobs', message)
 redis.call('HINCRBY', P .. ':usage:' .. tenant, math.floor(ARGV[14] / 86400) .. '|' .. ARGV[11], 1)
@@ -126,6 +147,79 @@ for _, edge in ipairs({0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
     break
   end
 end
+return 1
+
+--- collect
+-- Deliveries that are due, lent to a sender for a while; no more for one host than its share.
+-- sender, now (s), lent until (s), how many, how many for one host, what this sender has for each host already
+local left, share, busy, found = tonumber(ARGV[4]), tonumber(ARGV[5]), cjson.decode(ARGV[6]), {}
+for _, host in ipairs(redis.call('ZRANGEBYSCORE', P .. ':hosts', '-inf', ARGV[2], 'LIMIT', 0, 200)) do
+  local room = math.min(left, share - (busy[host] or 0))
+  if room > 0 then
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', owed_key(host), '-inf', ARGV[2], 'LIMIT', 0, room)) do
+      redis.call('ZADD', owed_key(host), ARGV[3], id)
+      redis.call('HSET', delivery_key(id), 'sender', ARGV[1])
+      local attempt = redis.call('HINCRBY', delivery_key(id), 'attempts', 1)
+      found[#found + 1] = {redis.call('HGET', delivery_key(id), 'about'), attempt}
+      left = left - 1
+    end
+    place(host)
+  end
+end
+return found
+
+--- lend
+-- The sender is still at it. One that another sender has taken meanwhile stays that one's.
+-- sender, lent until (s), ids…
+for n = 3, #ARGV do
+  local about = redis.call('HMGET', delivery_key(ARGV[n]), 'host', 'sender')
+  if about[2] == ARGV[1] then
+    redis.call('ZADD', owed_key(about[1]), 'XX', ARGV[2], ARGV[n])
+    place(about[1])
+  end
+end
+return 1
+
+--- delivered
+-- Nothing is owed any more, whoever sent it.
+-- id
+local host = redis.call('HGET', delivery_key(ARGV[1]), 'host')
+if not host then return 0 end
+redis.call('DEL', delivery_key(ARGV[1]))
+redis.call('ZREM', owed_key(host), ARGV[1])
+redis.call('ZREM', P .. ':dead', ARGV[1])
+place(host)
+return 1
+
+--- undelivered
+-- An attempt has failed: again later, or never again. What it is made of, the task's outcome, is kept as well.
+-- sender, id, tenant, uuid, reason, now (s), due again (s; 0: it is given up), how long the dead are kept (s)
+local key, task = delivery_key(ARGV[2]), task_key(ARGV[3], ARGV[4])
+local about = redis.call('HMGET', key, 'host', 'sender')
+if about[2] ~= ARGV[1] then return 0 end
+redis.call('HSET', key, 'reason', ARGV[5], 'tried', ARGV[6])
+redis.call('HDEL', key, 'sender')
+if redis.call('TTL', task) < tonumber(ARGV[8]) then redis.call('EXPIRE', task, ARGV[8]) end
+if ARGV[7] ~= '0' then
+  redis.call('ZADD', owed_key(about[1]), ARGV[7], ARGV[2])
+else
+  redis.call('ZREM', owed_key(about[1]), ARGV[2])
+  redis.call('ZADD', P .. ':dead', ARGV[6], ARGV[2])
+  redis.call('ZREMRANGEBYSCORE', P .. ':dead', '-inf', ARGV[6] - ARGV[8])
+  redis.call('EXPIRE', key, ARGV[8])
+end
+place(about[1])
+return 1
+
+--- replay
+-- A delivery that was given up is due again, with all its attempts before it.
+-- id, now (s)
+if redis.call('ZREM', P .. ':dead', ARGV[1]) == 0 then return 0 end
+local host = redis.call('HGET', delivery_key(ARGV[1]), 'host')
+if not host then return 0 end
+redis.call('PERSIST', delivery_key(ARGV[1]))
+redis.call('HSET', delivery_key(ARGV[1]), 'attempts', 0)
+owe(host, ARGV[1], ARGV[2])
 return 1
 
 --- use
@@ -238,3 +332,49 @@ local after = free + n / rate
 if after - now > burst / rate then return tostring(after - now - burst / rate) end
 redis.call('SET', key, string.format('%.6f', after), 'EX', math.ceil(after - now) + 1)
 return '0'
+
+--- foresee
+-- A prediction that is about to be submitted, in the list of its tenant: no longer than `most`, nothing before `first`.
+-- tenant, uuid, model, now (ms), most, first (ms), how long the list is kept (s)
+local list = P .. ':predictions:' .. ARGV[1]
+redis.call('ZADD', list, ARGV[4], ARGV[2] .. ' ' .. ARGV[3])
+redis.call('ZREMRANGEBYRANK', list, 0, -ARGV[5] - 1)
+redis.call('ZREMRANGEBYSCORE', list, '-inf', ARGV[6])
+redis.call('EXPIRE', list, ARGV[7])
+return 1
+
+--- listed
+-- The predictions of a tenant from one time up to another, newest first, as uuid, model, state, …; of those that are
+-- still kept.
+-- tenant, from (ms), to (ms)
+local found = {}
+for _, entry in ipairs(redis.call('ZREVRANGE', P .. ':predictions:' .. ARGV[1], 0, -1)) do
+  local uuid, model = string.match(entry, '^(%S+) (.*)$')
+  local about = redis.call('HMGET', task_key(ARGV[1], uuid), 'state', 'message')
+  local created = about[2] and tonumber(string.match(about[2], '^%d+'))
+  if created and created >= tonumber(ARGV[2]) and created < tonumber(ARGV[3]) then
+    found[#found + 1] = uuid
+    found[#found + 1] = model
+    found[#found + 1] = about[1]
+  end
+end
+return found
+
+--- erase
+-- A finished task and its results are gone at once; for a while it is known that they were.
+-- tenant, uuid, grace (s)
+local task, tenant, uuid = task_key(ARGV[1], ARGV[2]), ARGV[1], ARGV[2]
+local known = redis.call('HMGET', task, 'state', 'uuids', 'message')
+if known[1] ~= 'succeeded' and known[1] ~= 'failed' then return 0 end
+for _, image in ipairs(cjson.decode(known[2])) do forget(tenant, image) end
+redis.call('DEL', task)
+redis.call('SET', P .. ':erased:' .. tenant .. ':' .. uuid, known[3], 'EX', ARGV[3])
+return 1
+
+--- dropped
+-- Whoever asked for a task went away before the answer: the same request may come again and take it up.
+-- tenant, fingerprint, uuid, how long (s)
+local list = P .. ':dropped:' .. ARGV[1] .. ':' .. ARGV[2]
+redis.call('RPUSH', list, ARGV[3])
+redis.call('EXPIRE', list, ARGV[4])
+return 1

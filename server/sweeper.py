@@ -1,4 +1,4 @@
-"""The timers: expired images, forgotten blobs, workers that are no more.
+"""The timers: expired images, forgotten blobs, workers that are no more; and beside them the courier.
 
 Any number of sweepers may run: every step checks again, in Redis, that it is still due.
 """
@@ -13,6 +13,7 @@ import orjson
 
 from server.blobs import Blobs
 from server.config import Config
+from server.courier import Courier
 from server.errors import ApiError
 from server.images import Images
 from server.log import log
@@ -36,9 +37,16 @@ class Sweeper:
         self.queue = Queue(self.store)
         self.images = Images(self.store, config.image_ttl)
         self.blobs = Blobs(config.blob_url)
+        self.courier = Courier(config, self.store)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Sweep until told to stop."""
+        """Sweep and deliver until told to stop."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self.courier.run(stop))
+            both.create_task(self._sweep(stop))
+        await self.store.close()
+
+    async def _sweep(self, stop: asyncio.Event) -> None:
         heal_at = time.monotonic() + _SWEEP_SECONDS
         while not stop.is_set():
             try:
@@ -51,7 +59,6 @@ class Sweeper:
                 log.warning("sweep_failed", reason=str(failure))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _SWEEP_SECONDS)
-        await self.store.close()
 
     async def expire(self) -> int:
         """Delete the blobs of images whose term is over; how many. The record went first, by its own TTL."""

@@ -6,6 +6,7 @@ gap. Keys are 256 random bits, so a fast hash is enough, and a slow one would be
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import secrets
 import time
@@ -85,6 +86,13 @@ class Tenants:
             span: {"credits": 0, "requests": sum(count for age, count in counted if age < days)}
             for span, days in spans.items()
         }
+
+    async def webhook_secret(self, tenant: Tenant) -> str:
+        """What the receiver of a tenant's webhooks checks their signatures with; made when it is first asked for."""
+        key = f"{self.store.home(tenant.id)}:secret:{tenant.id}"
+        fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+        await self.store.guarded("SET", key, fresh, "NX")
+        return (await self.store.guarded("GET", key)).decode()
 
     async def create(self, name: str) -> str:
         """A new key of a tenant, stored as its hash; the key is in nobody's hands but the caller's."""

@@ -71,10 +71,12 @@ async def account_management(gateway: Gateway, tenant: Tenant, asked: dict[str, 
             refusal = "This server answers the operation getDetails."
             raise InvalidParameter(refusal, parameter="operation", allowedValues=["getDetails"])
         usage = await gateway.tenants.usage(tenant)
+        secret = await gateway.tenants.webhook_secret(tenant)
     except ApiError as failure:
         return v1.errors([failure.as_dict()], asked)
     about: dict[str, Any] = {"operation": "getDetails", "organizationName": tenant.name, "balance": 0, "usage": usage}
     about["organizationUUID"] = str(uuid5(NAMESPACE_OID, f"taskarray:{tenant.id}"))
+    about["webhookSecret"] = secret
     about["team"] = about["apiKeys"] = [{"name": tenant.name}]
     return v1.data([v1.echo(asked) | about])
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
 from starlette.requests import Request
 
 from server.errors import MaxRequestSizeExceeded
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The body, read no further than the limit. Raises MaxRequestSizeExceeded."""
+async def limited(request: Request, limit: int) -> AsyncGenerator[bytes]:
+    """The body in chunks, read no further than the limit. Raises MaxRequestSizeExceeded."""
     refusal = MaxRequestSizeExceeded(f"A request may have {limit} bytes (TASKARRAY_MAX_MESSAGE).", max=limit)
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise refusal
-    chunks, size = list[bytes](), 0
+    size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
             raise refusal
-        chunks.append(chunk)
-    return b"".join(chunks)
+        yield chunk
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, read no further than the limit. Raises MaxRequestSizeExceeded."""
+    return b"".join([chunk async for chunk in limited(request, limit)])
 
 
 def bearer(request: Request) -> str | None:

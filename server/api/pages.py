@@ -63,7 +63,7 @@ class Pages:
             {
                 "name": "taskarray",
                 "version": version("taskarray"),
-                "faces": {"/v1": "task array: WebSocket, and POST"},
+                "faces": {"/v1": "task array: WebSocket, and POST", "/v2": "background removal: POST"},
                 "taskTypes": sorted(self.gateway.catalog.by_name),
                 "health": ["/livez", "/readyz", "/metrics"],
             }

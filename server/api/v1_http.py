@@ -71,9 +71,12 @@ class TaskArray:
     async def _run(self, exchange: Exchange, prepared: Prepared | Refused) -> v1.Frame:
         sent, config = prepared.request.sent, self.gateway.config
         soon = isinstance(prepared, Prepared) and prepared.delivery == "async"
-        end = await exchange.run(prepared, config.eager_ack if soon else config.sync_wait)
+        hooked = isinstance(prepared, Prepared) and bool(prepared.job.webhook)
+        end = await exchange.run(prepared, 0 if hooked else config.eager_ack if soon else config.sync_wait)
         if isinstance(end, Refused):
             return v1.errors(end.failures, sent)
+        if hooked:
+            return ack_frame(sent)
         if end is None:
             return ack_frame(sent) if soon else v1.errors([ResponseTimeout().as_dict()], sent)
         return await outcome_frame(self.gateway, sent, end.outcome or {}, **({"status": "success"} if soon else {}))

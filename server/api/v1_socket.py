@@ -14,7 +14,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from server.api import v1
-from server.api.answers import ASKED, CONVERSATION, get_response, too_many
+from server.api.answers import ASKED, CONVERSATION, ack_frame, get_response, too_many
 from server.api.entrance import admitted, authenticate, authenticated
 from server.api.outlet import Outlet
 from server.api.protocol import ClientGone
@@ -125,13 +125,15 @@ class Connection:
         if self.gateway.stopping:
             return refuse(prepared.request, [ServiceUnavailable()])
         uuid = prepared.job.uuid
-        soon = self.outlet.expect(uuid, soon=prepared.delivery == "async")
+        soon = self.outlet.expect(uuid, soon=prepared.delivery == "async" and not prepared.job.webhook)
         answer = await self.gateway.dispatch.submit(self.caller, prepared)
         if isinstance(answer, Refused):
             self.outlet.forget(uuid)
             return answer
         if soon:
             self._help(self.outlet.acknowledge(uuid, prepared.request.sent, soon))
+        elif prepared.job.webhook:
+            self.outlet.answer(ack_frame(prepared.request.sent))
         return None
 
     async def _converse(self, sent: dict[str, Any]) -> None:

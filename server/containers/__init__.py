@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from server.containers import bmp, gif, jpeg, png, webp
+from server.containers import bmp, gif, jpeg, png, tiff, webp
 from server.containers.facts import Copy, Damaged, Data, Facts, Unread
 from server.containers.png import check_rows
 
@@ -31,22 +31,24 @@ __all__ = [
     "sniff",
 ]
 
-Format = Literal["JPG", "PNG", "WEBP", "GIF", "BMP"]
+Format = Literal["JPG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
 
-FORMATS = "JPEG, PNG, WebP, GIF and BMP"
+FORMATS = "JPEG, PNG, WebP, GIF, BMP and TIFF"
 HEAD = 512
 """As many bytes from a file's beginning are enough to tell its kind."""
 _SMALL = 2**20
 _PATH = 3072
 """Some paths are base64 too; none gives more bytes."""
 
-_READERS = {"JPG": jpeg.read, "PNG": png.read, "WEBP": webp.read, "GIF": gif.read, "BMP": bmp.read}
+_READERS = {
+    "JPG": jpeg.read, "PNG": png.read, "WEBP": webp.read, "GIF": gif.read, "BMP": bmp.read, "TIFF": tiff.read,
+}  # fmt: skip
 _FAMILIES = {
     b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"heim": "HEIC",
     b"mif1": "HEIF", b"msf1": "HEIF", b"crx ": "a camera's raw file", b"jxl ": "JPEG XL",
 }  # fmt: skip
 _OTHERS = (
-    (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"), (b"%PDF", "PDF"),
+    (b"II+\0", "BigTIFF"), (b"MM\0+", "BigTIFF"), (b"%PDF", "PDF"),
     (b"8BPS", "a Photoshop document"), (b"\0\0\1\0", "an icon (ICO)"), (b"\xff\x0a", "JPEG XL"),
     (b"\0\0\0\x0cJXL ", "JPEG XL"), (b"\0\0\0\x0cjP  ", "JPEG 2000"), (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"\x76\x2f\x31\x01", "OpenEXR"), (b"#?RADIANCE", "Radiance HDR"), (b"qoif", "QOI"), (b"FLIF", "FLIF"),
@@ -68,6 +70,8 @@ def sniff(head: bytes) -> Format | None:
         return "GIF"
     if head[:2] == b"BM" and head[15:18] == b"\0\0\0":
         return "BMP"
+    if head[:4] in (b"II*\0", b"MM\0*"):
+        return "TIFF"
     return None
 
 

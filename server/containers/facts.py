@@ -59,7 +59,7 @@ class Facts:
     """An image file that is complete as far as its structure tells. Sizes are in pixels, before orientation."""
 
     format: str
-    """`JPG`, `PNG`, `WEBP`, `GIF` or `BMP`."""
+    """`JPG`, `PNG`, `WEBP`, `GIF`, `BMP` or `TIFF`."""
     width: int
     height: int
     components: int

@@ -71,7 +71,7 @@ async def test_quality(installation: Installation):
         ({"outputQuality": 100}, "invalidOutputQuality"),
         ({"outputQuality": 19}, "invalidOutputQuality"),
         ({"ttl": 59}, "invalidTtl"),
-        ({"uploadEndpoint": "https://example.com"}, "invalidUploadEndpoint"),
+        ({"uploadEndpoint": "https://10.0.0.1/"}, "invalidUploadEndpoint"),
     ],
     ids=str,
 )

@@ -26,7 +26,7 @@ def named(frame: dict[str, Any]) -> dict[str, str]:
 async def test_all_at_once(client: Client) -> None:
     """All that is wrong with a task is told in one frame, each refusal under its parameter as the client wrote it."""
     task = new_task("audioInference", settings={"duration": "long"}, numberResults=21, deliveryMethod="pigeon")
-    (frame,) = await client.ask(task | {"webhookURL": "http://example.com", "includeCost": 1, "strict": "yes"})
+    (frame,) = await client.ask(task | {"webhookURL": "file:///etc", "includeCost": 1, "strict": "yes"})
     assert named(frame) == {
         "settings.duration": "invalidDuration",
         "numberResults": "invalidNumberResults",

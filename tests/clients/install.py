@@ -95,3 +95,7 @@ def _end(told: bytes) -> str:
 LEGACY_PYTHON = Package("runware", "0.5.24", _python, _interpreter)
 NEW_PYTHON = Package("runware-sdk", "1.8.0", _python, _interpreter)
 JAVASCRIPT = Package("@runware/sdk-js", "1.3.2", _javascript, _node)
+WAVESPEED_PYTHON = Package("wavespeed", "2.0.5", _python, _interpreter)
+OLDER_WAVESPEED_PYTHON = Package("wavespeed", "1.0.5", _python, _interpreter)
+WAVESPEED_JS = Package("wavespeed", "0.3.2", _javascript, _node)
+OLDER_WAVESPEED_JS = Package("wavespeed", "0.2.3", _javascript, _node)

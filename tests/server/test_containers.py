@@ -55,8 +55,8 @@ def test_the_kind_is_told_by_the_bytes(name: str) -> None:
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        (b"II*\0\x08\0\0\0", "TIFF"),
-        (b"MM\0*\0\0\0\x08", "TIFF"),
+        (b"II+\0\x08\0\0\0", "BigTIFF"),
+        (b"MM\0+\0\x08\0\0", "BigTIFF"),
         (b"\0\0\0\x20ftypavif\0\0\0\0", "AVIF"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
         (b"\0\0\0\x18ftypisom\0\0\0\0", "a video (MP4)"),

@@ -84,7 +84,7 @@ async def test_accepted(dispatch):
         ({"taskType": None}, {"taskType": "unsupportedTaskType"}),
         ({"deliveryMethod": "later"}, {"deliveryMethod": "invalidDeliveryMethod"}),
         ({"includeCost": "yes"}, {"includeCost": "invalidIncludeCost"}),
-        ({"webhookURL": "https://a.example"}, {"webhookURL": "invalidWebhookURL"}),
+        ({"webhookURL": "ftp://a.example"}, {"webhookURL": "invalidWebhookURL"}),
         ({"seconds": -1}, {"seconds": "invalidSeconds"}),
         ({"strict": True, "secondz": 1}, {"secondz": "unknownParameter"}),
         (

@@ -528,11 +528,11 @@ def test_limits(take: Admit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "name"), [(b"II*\0" + bytes(64), "TIFF"), (b"<svg xmlns='x'></svg>", "SVG"), (b"%PDF-1.4", "PDF")]
+    ("data", "name"), [(b"II+\0" + bytes(64), "BigTIFF"), (b"<svg xmlns='x'></svg>", "SVG"), (b"%PDF-1.4", "PDF")]
 )
 def test_other_kinds(data: bytes, name: str, take: Admit) -> None:
     """A file of another kind is refused, with what it looks like and what is taken."""
-    with pytest.raises(UnsupportedImageFormat, match=f"{name}.*JPEG, PNG, WebP, GIF and BMP") as caught:
+    with pytest.raises(UnsupportedImageFormat, match=f"{name}.*JPEG, PNG, WebP, GIF, BMP and TIFF") as caught:
         take(data)
     assert caught.value.parameter == "image"
 

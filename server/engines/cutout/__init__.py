@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.engines.cutout.edges import enlarged, foreground, guided, smoothed
-from server.engines.cutout.find import Subject, find
 from server.engines.cutout.matting import Trimap, matted
+from server.engines.cutout.subject import Subject, find
 from server.engines.vision import Array, Progress, silent
 
 

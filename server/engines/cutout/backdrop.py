@@ -21,6 +21,11 @@ _ENOUGH = 0.72
 """The share of border pixels that must fit; photographs of a scene with some sky stay below it."""
 _LARGEST = 0.95
 """The share of the picture that a subject may take."""
+_RIM = 4
+"""How far into a subject, in pixels, its edge may be mixed with the backdrop."""
+_APART, _ON_LINE = 0.3, 0.1
+"""Distances between colours (channels 0 to 1): of subject and backdrop so that mixtures can be told, and of a mixture
+from the line between the two."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ def key(picture: Array) -> Keyed | None:
         sure = background & (numpy.linalg.norm(lab - terms @ model, axis=-1) < _tolerance(spread))
         model = _solve(terms[sure], lab[sure], (1e-3, 1e-2))
         background = _behind(lab, terms @ model, spread)
-    subject = (~background).astype(numpy.uint8)
+    subject = _less_halo(picture, terms @ model, (~background).astype(numpy.uint8))
     return Keyed(subject, fitting) if subject.mean() < _LARGEST else None
 
 
@@ -77,10 +82,12 @@ def _fit_border(lab: Array, terms: Array) -> tuple[Array, float, float] | None:
     if keep.mean() < 0.55:
         return None
     points, values = terms[border], lab[border]
-    for _ in range(4):
-        model = _solve(points[keep], values[keep], stiffness)
+    model = _solve(points[keep], values[keep], stiffness)
+    for _ in range(3):
         rest = numpy.linalg.norm(values - points @ model, axis=1)
         keep = rest < max(4, 2.5 * numpy.median(rest))
+        model = _solve(points[keep], values[keep], stiffness)
+    rest = numpy.linalg.norm(values - points @ model, axis=1)
     fitting = float((rest < _FITTING).mean())
     return (model, fitting, float(numpy.median(rest))) if fitting >= _ENOUGH else None
 
@@ -99,3 +106,21 @@ def _behind(lab: Array, model: Array, spread: float) -> Array:
     _, parts = cv2.connectedComponents(candidates, connectivity=4)
     border = numpy.unique(numpy.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
     return numpy.isin(parts, border[border > 0])
+
+
+def _less_halo(picture: Array, model: Array, subject: Array) -> Array:
+    """The subject without those pixels of its rim that are more backdrop than subject.
+
+    Where the colours of the two are near each other, nothing can be told.
+    """
+    colours, ground = picture / numpy.float32(255), cv2.cvtColor(model.astype(numpy.float32), cv2.COLOR_LAB2RGB)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RIM + 1, 2 * _RIM + 1))
+    core = cv2.erode(subject, disc, borderType=cv2.BORDER_REPLICATE).astype(numpy.float32)
+    window = (4 * _RIM + 1, 4 * _RIM + 1)
+    weight = cv2.blur(core, window)[..., None]
+    line = cv2.blur(colours * core[..., None], window) / (weight + 1e-6) - ground
+    length = numpy.linalg.norm(line, axis=-1)
+    share = ((colours - ground) * line).sum(axis=-1) / (length**2 + 1e-6)
+    beside = numpy.linalg.norm(colours - ground - share[..., None] * line, axis=-1)
+    told = (core == 0) & (weight[..., 0] > 0.02) & (length > _APART) & (beside < _ON_LINE)
+    return numpy.where(told & (share < 0.5), 0, subject).astype(numpy.uint8)

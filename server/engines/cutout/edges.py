@@ -55,17 +55,29 @@ def _filtered(guide: Array, values: Array, radius: int) -> Array:
     def mean(of: Array) -> Array:
         return cv2.blur(of, (2 * radius + 1, 2 * radius + 1))
 
-    centre, level = mean(guide), mean(values)
-    shared = mean(guide * values[..., None]) - centre * level[..., None]
-    spread = numpy.empty((*values.shape, 3, 3), numpy.float32)
-    for i in range(3):
-        for j in range(i, 3):
-            one = mean(guide[..., i] * guide[..., j]) - centre[..., i] * centre[..., j]
-            spread[..., i, j] = spread[..., j, i] = one
-    spread += _FLAT * numpy.eye(3, dtype=numpy.float32)
-    slope = numpy.linalg.solve(spread, shared[..., None])[..., 0]
-    offset = level - (slope * centre).sum(axis=-1)
-    return (mean(slope) * guide).sum(axis=-1) + mean(offset)
+    colours = cv2.split(guide)
+    centre, level = [mean(one) for one in colours], mean(values)
+    shared = [mean(one * values) - middle * level for one, middle in zip(colours, centre, strict=True)]
+    spread = {
+        (i, j): mean(colours[i] * colours[j]) - centre[i] * centre[j] + (_FLAT if i == j else 0)
+        for i in range(3)
+        for j in range(i, 3)
+    }
+    slopes = _solved(spread, shared)
+    offset = level - sum(slope * middle for slope, middle in zip(slopes, centre, strict=True))
+    return mean(offset) + sum(mean(slope) * one for slope, one in zip(slopes, colours, strict=True))
+
+
+def _solved(spread: dict[tuple[int, int], Array], shared: list[Array]) -> list[Array]:
+    """x of spread · x = shared at every pixel, for a symmetric positive 3×3 matrix, by its adjugate."""
+    a, b, c, d, e, f = (spread[key] for key in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)))
+    rows = (
+        (d * f - e * e, c * e - b * f, b * e - c * d),
+        (c * e - b * f, a * f - c * c, b * c - a * e),
+        (b * e - c * d, b * c - a * e, a * d - b * b),
+    )
+    whole = a * rows[0][0] + b * rows[0][1] + c * rows[0][2]
+    return [sum(cell * part for cell, part in zip(row, shared, strict=True)) / whole for row in rows]
 
 
 def foreground(picture: Array, alpha: Array) -> Array:

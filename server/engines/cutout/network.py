@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from server.engines.cutout.find import Subject
-from server.engines.maps.network import look, unlike
+from server.engines.cutout.subject import Subject
+from server.engines.network import look, unlike
 from server.engines.vision import Array, Progress, numpy
 from server.errors import ProcessingFailed
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from server.engines.cutout.find import Subject
 from server.engines.cutout.network import believed
+from server.engines.cutout.subject import Subject
 from server.engines.onnx import session
 from server.engines.vision import Array, Progress, numpy
 from server.errors import ModelNotFound, ProcessingFailed
@@ -80,9 +81,7 @@ def _file(name: str, path: Path, chosen: str) -> Path:
 @lru_cache(maxsize=2)
 def _loaded(chosen: str, file: Path, changed: int) -> Any:
     """rembg's session over our own loading of its file; its loading would download what it misses."""
-    from rembg.sessions import sessions
-
-    kind: type[Any] = sessions[chosen]
+    kind = import_module("rembg.sessions").sessions[chosen]
     if not kind.is_local():
         raise PermissionError("this session sends pictures to another machine.")
     made = kind.__new__(kind)

@@ -13,6 +13,8 @@ _CRUMB = 0.12
 """Pieces smaller than this share of the largest piece are dropped."""
 _PINHOLE = 0.004
 """Holes smaller than this share of the picture are filled."""
+_REACH, _WEIGHTY = 9, 0.02
+"""How far from an outline its two sides are compared, in pixels; what share of the surroundings they must fill."""
 
 
 def grab(picture: Array, salient: Array) -> Array:
@@ -54,3 +56,26 @@ def tidy(mask: Array) -> Array:
     holes = numpy.flatnonzero(facts[:, cv2.CC_STAT_AREA] < _PINHOLE * mask.size)
     solid[numpy.isin(parts, holes[holes > 0])] = 1
     return solid
+
+
+def likeness(picture: Array, mask: Array) -> float:
+    """How alike the colours of a subject and of the rest are, 0 to 1: Bhattacharyya's coefficient of 16³ classes."""
+    levels = (picture >> 4).astype(numpy.int32)
+    classes = ((levels[..., 0] << 8) | (levels[..., 1] << 4) | levels[..., 2]).ravel()
+    counts = [numpy.bincount(classes, part.ravel(), 4096) for part in (mask, 1 - mask)]
+    return float(numpy.sqrt(counts[0] * counts[1]).sum() / numpy.sqrt(counts[0].sum() * counts[1].sum() + 1e-9))
+
+
+def distinctness(lab: Array, mask: Array) -> float:
+    """How much the subject differs in Lab from what lies next to it, where a quarter of its outline differs less."""
+    window = (2 * _REACH + 1, 2 * _REACH + 1)
+    sides: list[Array] = []
+    weights: list[Array] = []
+    for part in (mask, 1 - mask):
+        depth = cv2.distanceTransform(part, cv2.DIST_L2, 3)
+        band = ((depth > 2) & (depth < _REACH)).astype(numpy.float32)
+        weights.append(cv2.blur(band, window))
+        sides.append(cv2.blur(lab * band[..., None], window) / (weights[-1][..., None] + 1e-6))
+    outline = cv2.dilate(mask, numpy.ones((3, 3), numpy.uint8)) > mask
+    told = outline & (weights[0] > _WEIGHTY) & (weights[1] > _WEIGHTY)
+    return float(numpy.percentile(numpy.linalg.norm(sides[0] - sides[1], axis=-1)[told], 25)) if told.any() else 0.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from server.engines.vision import Array, cv2, numpy
 
-_ROUNDS = 10
+_ROUNDS = 5
 _SMALLEST = 0.25
 """Pieces below this share of a cell are given to their surroundings."""
 
@@ -46,39 +46,43 @@ def slic(lab: Array, regions: int, compactness: float = 15.0) -> Superpixels:
     height, width = lab.shape[:2]
     step = (height * width / regions) ** 0.5
     rows, columns = max(1, round(height / step)), max(1, round(width / step))
-    y, x = numpy.mgrid[:height, :width].astype(numpy.float32)
-    cell_y = numpy.minimum(y * rows // height, rows - 1).astype(numpy.int32)
-    cell_x = numpy.minimum(x * columns // width, columns - 1).astype(numpy.int32)
     nearness = compactness / step
-    features = numpy.concatenate([lab, (y * nearness)[..., None], (x * nearness)[..., None]], axis=2)
-    labels = cell_y * columns + cell_x
+    y, x = numpy.mgrid[:height, :width].astype(numpy.float32) * nearness
+    features = numpy.stack([*cv2.split(lab), y, x])
+    cells = numpy.arange(height) * rows // height, numpy.arange(width) * columns // width
+    labels = cells[0][:, None] * columns + cells[1]
     for _ in range(_ROUNDS):
         seeds = _means(features, labels, rows * columns)[0]
-        labels = _nearest(features, seeds.astype(numpy.float32), cell_y, cell_x, rows, columns)
+        labels = _nearest(features, seeds.reshape(5, rows, columns).astype(numpy.float32), *cells)
     labels = _connected(labels, columns, _SMALLEST * step * step)
     means, sizes = _means(features, labels, int(labels.max()) + 1)
-    return Superpixels(labels, means[:, :3], means[:, 3:] / nearness, sizes)
+    return Superpixels(labels, means[:3].T, means[3:].T / nearness, sizes)
 
 
 def _means(features: Array, labels: Array, count: int) -> tuple[Array, Array]:
+    """Of each feature (n×h×w) in each region, n×count; and the regions' sizes."""
     flat = labels.ravel()
     sizes = numpy.bincount(flat, minlength=count)
-    sums = [numpy.bincount(flat, features[..., i].ravel(), count) for i in range(features.shape[2])]
-    return numpy.stack(sums, axis=1) / numpy.maximum(sizes, 1)[:, None], sizes
+    sums = numpy.stack([numpy.bincount(flat, plane.ravel(), count) for plane in features])
+    return sums / numpy.maximum(sizes, 1), sizes
 
 
-def _nearest(features: Array, seeds: Array, cell_y: Array, cell_x: Array, rows: int, columns: int) -> Array:
+def _nearest(features: Array, seeds: Array, cell_y: Array, cell_x: Array) -> Array:
     """The label of the nearest of the nine seeds around each pixel's cell."""
-    best = numpy.full(cell_y.shape, numpy.inf, numpy.float32)
-    labels = numpy.zeros(cell_y.shape, numpy.int32)
+    _, rows, columns = seeds.shape
+    best = numpy.full(features.shape[1:], numpy.inf, numpy.float32)
+    labels = numpy.zeros(best.shape, numpy.int64)
     for dy in (-1, 0, 1):
+        near_y = numpy.clip(cell_y + dy, 0, rows - 1)
         for dx in (-1, 0, 1):
-            candidate = numpy.clip(cell_y + dy, 0, rows - 1) * columns + numpy.clip(cell_x + dx, 0, columns - 1)
-            apart = features - seeds[candidate]
-            distance = numpy.einsum("ijk,ijk->ij", apart, apart)
-            nearer = distance < best
-            best[nearer] = distance[nearer]
-            labels[nearer] = candidate[nearer]
+            near_x = numpy.clip(cell_x + dx, 0, columns - 1)
+            distance = numpy.zeros_like(best)
+            for plane, seed in zip(features, seeds, strict=True):
+                apart = plane - seed[near_y][:, near_x]
+                apart *= apart
+                distance += apart
+            labels = numpy.where(distance < best, near_y[:, None] * columns + near_x, labels)
+            numpy.minimum(best, distance, out=best)
     return labels
 
 
@@ -99,8 +103,11 @@ def _connected(labels: Array, columns: int, smallest: float) -> Array:
     sizes = numpy.bincount(pieces.ravel(), minlength=count + 1)
     small = sizes[pieces] < min(smallest, sizes.max())
     if small.any():
-        _, nearest = cv2.distanceTransformWithLabels(
-            small.astype(numpy.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+        nearest = numpy.asarray(
+            cv2.distanceTransformWithLabels(small.astype(numpy.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)[
+                1
+            ],
+            numpy.int32,
         )
         owners = numpy.zeros(int(nearest.max()) + 1, numpy.int32)
         owners[nearest[~small]] = pieces[~small]

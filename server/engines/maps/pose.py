@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from server.engines.maps.network import look, unlike
 from server.engines.maps.yolo import candidates
+from server.engines.network import look, unlike
 from server.engines.vision import Array, numpy
 
 COCO, OPENPOSE, WHOLE_BODY = 17, 18, 133

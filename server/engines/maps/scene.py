@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from server.engines.maps.network import look, unlike
+from server.engines.network import look, unlike
 from server.engines.vision import Array, cv2, numpy
 
 _GOLDEN = 0.618033988749895

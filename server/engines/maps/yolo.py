@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.engines.maps.network import Place, look, unlike
+from server.engines.network import Place, look, unlike
 from server.engines.vision import Array, cv2, numpy
 
 _PLAIN = {"mean": 0, "std": 1, "size": 640}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from server.engines.cutout import backdrop
 from server.engines.cutout.saliency import saliency
-from server.engines.cutout.scale import shrunk
-from server.engines.cutout.segment import grab, tidy
+from server.engines.cutout.scale import shrunk, to_lab
+from server.engines.cutout.segment import distinctness, grab, likeness, otsu, tidy
 from server.engines.vision import Array, Progress, cv2, numpy
 
 BACKDROP, SALIENCY, NOTHING = "taskarray:backdrop@1", "taskarray:saliency@1", "taskarray:none@1"
@@ -19,10 +19,14 @@ _FLAT = 2.0
 """Standard deviation of the strongest channel, in levels, below which a picture is of one colour."""
 _SPECK, _TINY, _HUGE = 0.0005, 0.01, 0.85
 """Shares of the picture: too little to be a subject, suspiciously little, suspiciously much."""
-_COHERENT = 0.6
-"""A mask that changes more than this when its speckles are smoothed away follows noise, not a subject."""
+_NOISE = 3.0
+"""How much more the parts of a picture must differ than those of independent pixels would."""
 _TOUCHING = 0.05
 """A side of the picture counts as touched where the subject lies on this share of it."""
+_DISTINCT = 20.0
+"""Distance in Lab from which on a subject stands out clearly from what lies next to it."""
+_ALIKE = 0.9
+"""Where the colours of subject and surroundings are more alike than this, GrabCut finds nothing, and takes minutes."""
 _UNSURE = 0.5
 
 
@@ -61,22 +65,28 @@ def _whole(notice: str) -> Subject:
 
 
 def _salient(picture: Array, progress: Progress) -> Subject:
-    found = saliency(picture)
-    if not found.any():
+    found = None if _is_noise(picture) else saliency(picture)
+    if found is None or not found.any():
         return _whole("No subject stands out, so the picture is returned whole.")
     progress(0.4, "outline")
-    rough = grab(picture, found)
-    if _overlap(rough, cv2.medianBlur(rough, 5)) < _COHERENT:
-        return _whole("No subject stands out, so the picture is returned whole.")
-    mask = tidy(rough)
-    inside = mask > 0
-    contrast = float(found[inside].mean() - found[~inside].mean()) if 0 < inside.mean() < 1 else 0.0
-    return _judged(mask, SALIENCY, min(1.0, max(0.0, contrast)))
+    standing = (found > otsu(found)).astype(numpy.uint8)
+    alike = likeness(picture, standing)
+    mask = tidy(grab(picture, found) if alike < _ALIKE else standing)
+    distinct = min(1.0, distinctness(to_lab(picture), mask) / _DISTINCT)
+    return _judged(mask, SALIENCY, _overlap(standing, mask) * distinct * min(1.0, 4 * (1 - alike)))
 
 
 def _overlap(one: Array, other: Array) -> float:
     """Intersection over union of two masks."""
     return float((one & other).sum() / max(1, (one | other).sum()))
+
+
+def _is_noise(picture: Array) -> bool:
+    """Whether the means of a picture's parts vary as little as those of independent pixels."""
+    parts = min(16, min(picture.shape[:2]) // 4)
+    means = cv2.resize(picture.astype(numpy.float32), (parts, parts), interpolation=cv2.INTER_AREA)
+    pixels = picture.shape[0] * picture.shape[1] / parts**2
+    return bool(means.var(axis=(0, 1)).sum() * pixels < _NOISE * picture.var(axis=(0, 1)).sum())
 
 
 def _judged(mask: Array, engine: str, confidence: float) -> Subject:

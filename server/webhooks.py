@@ -1,0 +1,120 @@
+"""What is owed to receivers: booked by the step that finishes a task, lent to a sender, delivered or given up.
+
+A delivery is small and never holds its body, which is made of the task's outcome when it is sent. It keeps its id
+over all attempts. A sender has it on a lease: one that dies leaves it to the next, so delivery is at least once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import uuid4
+
+import orjson
+
+from server.addresses import read_url
+from server.store import Store
+
+Kind = Literal["item", "errors", "prediction", "image"]
+"""One result of a task; its failure; both in the dialect of predictions; the bytes of an image."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Something owed to a receiver. `host` is where it goes, with the port; `attempt` counts from 1."""
+
+    id: str
+    tenant: str
+    task: str
+    kind: Kind
+    url: str
+    host: str
+    base_url: str
+    booked: float
+    index: int = 0
+    image: str = ""
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a delivery stands: due at a time, or given up at one (seconds since 1970); why the last attempt failed."""
+
+    delivery: Delivery
+    dead: bool
+    at: float
+    reason: str
+
+
+def record(url: str, **about: Any) -> dict[str, Any]:
+    """A new delivery's record, as `queue.finish` books it."""
+    return {"id": f"msg_{uuid4().hex}", "url": url, "host": read_url(url).host, "booked": round(time.time(), 3)} | about
+
+
+class Webhooks:
+    """The deliveries, as one sender sees them."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.sender = uuid4().hex
+        self.lease = store.config.lease
+
+    @property
+    def channels(self) -> list[str]:
+        """Where senders are told that something is due; the message is the shard's first word of keys."""
+        return [f"{base}:deliver" for base in self.store.bases]
+
+    async def collect(self, base: str, most: int, share: int, busy: Mapping[str, int]) -> list[Delivery]:
+        """Take at most so many deliveries that are due, and of one host no more than its share less what is busy."""
+        now = time.time()
+        found = await self.store.run(
+            "collect", base, self.sender, now, now + self.lease, most, share, orjson.dumps(busy)
+        )
+        return [Delivery(**orjson.loads(about), attempt=attempt) for about, attempt in found]
+
+    async def keep(self, deliveries: Collection[Delivery]) -> None:
+        """Go on having deliveries for another lease."""
+        until, held = time.time() + self.lease, dict[str, list[str]]()
+        for delivery in deliveries:
+            held.setdefault(self.store.home(delivery.tenant), []).append(delivery.id)
+        for base, ids in held.items():
+            await self.store.run("lend", base, self.sender, until, *ids)
+
+    async def delivered(self, delivery: Delivery) -> None:
+        """It has arrived: nothing is left of it."""
+        await self.store.run("delivered", self.store.home(delivery.tenant), delivery.id)
+
+    async def undelivered(self, delivery: Delivery, reason: str, pause: float | None) -> None:
+        """The attempt failed. It is due again after a pause (seconds), or given up (None) and kept for a replay."""
+        now = time.time()
+        await self.store.run(
+            "undelivered", self.store.home(delivery.tenant), self.sender, delivery.id, delivery.tenant, delivery.task,
+            reason, now, 0 if pause is None else now + pause, round(self.store.config.webhook_ttl),
+        )  # fmt: skip
+
+    async def listed(self) -> AsyncIterator[Standing]:
+        """Everything that is owed, and what was given up."""
+        for base in self.store.bases:
+            for host in await self.store.guarded("ZRANGE", f"{base}:hosts", 0, -1):
+                async for standing in self._standing(base, f"{base}:owed:{host.decode()}", dead=False):
+                    yield standing
+            async for standing in self._standing(base, f"{base}:dead", dead=True):
+                yield standing
+
+    async def replay(self, delivery: str) -> bool:
+        """Have a delivery sent again that was given up. False when there is none of that id."""
+        for base in self.store.bases:
+            if await self.store.run("replay", base, delivery, time.time()):
+                return True
+        return False
+
+    async def _standing(self, base: str, key: str, *, dead: bool) -> AsyncIterator[Standing]:
+        listed = await self.store.guarded("ZRANGE", key, 0, -1, "WITHSCORES")
+        for id_, at in zip(listed[::2], listed[1::2], strict=True):
+            names = ("about", "attempts", "reason")
+            about, attempts, reason = await self.store.guarded("HMGET", f"{base}:delivery:{id_.decode()}", *names)
+            if about:  # the record of a dead one may be gone already
+                delivery = Delivery(**orjson.loads(about), attempt=int(attempts))
+                yield Standing(delivery, dead, float(at), reason.decode() if reason else "")
