@@ -188,6 +188,8 @@ API key: {key}
   Python       Runware(api_key="{key}", url="ws://{host}:{port}/v1")            # pip install runware
   Python       Runware(api_key="{key}", ws_base_url="ws://{host}:{port}/v1")    # pip install runware-sdk
   JavaScript   await Runware.initialize({{apiKey: "{key}", url: "ws://{host}:{port}/v1"}})   // npm i @runware/sdk-js
+  Python       wavespeed.Client("{key}", base_url="http://{host}:{port}")       # pip install wavespeed
+  curl         http://{host}:{port}/v2 -H 'x-api-key: {key}' -F image_file=@photo.jpg -o cutout.png
 
 """
 
@@ -197,6 +199,9 @@ def _listen(config: Config) -> socket.socket:
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Accepted sockets inherit it; uvicorn, which takes a descriptor for a Unix socket, would not set it: an answer in
+    # two writes would wait 40 ms for the client's acknowledgement of the first.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         listening.bind((config.host, config.port))
     except OSError as taken:

@@ -63,7 +63,11 @@ class Pages:
             {
                 "name": "taskarray",
                 "version": version("taskarray"),
-                "faces": {"/v1": "task array: WebSocket, and POST", "/v2": "background removal: POST"},
+                "faces": {
+                    "/v1": "task array: WebSocket, and POST",
+                    "/v2": "background removal: POST",
+                    "/api/v3": "predictions: POST /api/v3/{model}, GET /api/v3/predictions/{id}",
+                },
                 "taskTypes": sorted(self.gateway.catalog.by_name),
                 "health": ["/livez", "/readyz", "/metrics"],
             }

@@ -25,6 +25,8 @@ from server.tenants import Tenant, hashed
 
 _KEPT_SECONDS = 3600
 """The answer has the image itself, so nobody needs it, or what came in, for long."""
+_LONGEST = 10_000
+"""Pixels a side that are worked on: what `size=full` may give."""
 _FILE = "file:image"
 _BYTES = ("application/octet-stream", "image/")
 
@@ -118,7 +120,9 @@ def _asked(order: Order, image: str | bytes, uuid: str) -> Asked:
     if order.background and not order.mask:
         fields["rgba"] = [*order.background, 255]
     files = {_FILE: image} if isinstance(image, bytes) else {}
-    limits = {"max_bytes": MAX_IMAGE, "max_area": MAX_PIXELS, "input_seconds": _KEPT_SECONDS}
+    limits = {
+        "max_bytes": MAX_IMAGE, "max_area": MAX_PIXELS, "input_seconds": _KEPT_SECONDS, "max_working_side": _LONGEST,
+    }  # fmt: skip
     return Asked(fields, fields, files=files, limits=limits)
 
 

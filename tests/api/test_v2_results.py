@@ -268,3 +268,9 @@ async def test_the_task_array_gains_as_well(installation: Installation):
         assert (await client.fail("removeBackground", inputImage="x", maxMegapixels=0))[
             "code"
         ] == "invalidMaxMegapixels"
+
+
+async def test_full_size(installation: Installation):
+    """What is wider than tasks else work on comes back as wide as it came."""
+    body = {"image_base64": in_base64(encoded(drawn((5000, 40)))), "channels": "alpha"}
+    assert (await post(installation, body)).json["width"] == 5000
