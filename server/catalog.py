@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import reprlib
@@ -14,7 +15,12 @@ from server.errors import ApiError, InvalidParameter, MissingParameter, UnknownP
 from server.schema import Params, Place, broken_rules, spelled, wire_name
 from server.task import Task
 
-_TYPES = {"int": "integer", "float": "number", "bool": "boolean", "string": "string", "list": "array", "dict": "object"}
+_TYPES = {
+    "int": "integer", "float": "number", "bool": "boolean", "string": "string", "list": "array", "tuple": "array",
+    "dict": "object", "model": "object", "model_attributes": "object",
+}  # fmt: skip
+_SENTENCES = {"array": "input should be a list", "object": "input should be an object"}
+"""What is said in place of pydantic's sentence, which speaks of tuples and classes."""
 
 
 class Catalog:
@@ -78,7 +84,7 @@ def _distinct(invalid: pydantic.ValidationError, fields: dict[str, Any]) -> dict
     """One fault a place: a value that fits none of several types is told of once."""
     found = dict[Place, Any]()
     for fault in invalid.errors(include_url=False):
-        found.setdefault(_place(fault["loc"], fields), fault)
+        found.setdefault(_place(fault["loc"], fields, missing=fault["type"] == "missing"), fault)
     return found
 
 
@@ -91,15 +97,16 @@ def _refusal(place: Place, found: Any) -> ApiError:
         return UnknownParameter(
             f"There is no {parameter} here. Leave it out, or mend its spelling.", parameter=parameter
         )
-    sentence = found["msg"].removeprefix("Value error, ").rstrip(".")
+    told_type = _TYPES.get(kind.removesuffix("_type"))
+    sentence = _SENTENCES.get(told_type or "") or found["msg"].removeprefix("Value error, ").rstrip(".")
     if kind.startswith("union_tag"):
         told = context["discriminator"].strip("'")
         sentence = f"say by its member {told} which kind it is"
         context = {"expected": context.get("expected_tags")}
     return InvalidParameter(
-        f"{parameter}: {sentence[:1].lower()}{sentence[1:]}.",
+        f"{parameter}: {sentence[:1].lower()}{sentence[1:].replace(' after validation', '')}.",
         parameter=parameter,
-        type=_TYPES.get(kind.removesuffix("_type")),
+        type=told_type,
         min=context.get("ge", context.get("gt")),
         max=context.get("le", context.get("lt")),
         multiplier=context.get("multiple_of"),
@@ -107,19 +114,22 @@ def _refusal(place: Place, found: Any) -> ApiError:
     )
 
 
-def _choices(expected: object) -> list[str] | None:
+def _choices(expected: object) -> list[Any] | None:
+    """The values in pydantic's enumeration of them: `'JPG', 'PNG' or 'WEBP'`, `2, 3 or 4`."""
     if not isinstance(expected, str):
         return None
-    return [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
+    return list(ast.literal_eval(f"({expected.replace(' or ', ', ')},)"))
 
 
-def _place(found: Sequence[int | str], fields: Any) -> Place:
+def _place(found: Sequence[int | str], fields: Any, *, missing: bool) -> Place:
     """A fault's place in the client's object: without the names of alternatives, which pydantic puts between."""
     place, value = list[str | int](), fields
     for index, part in enumerate(found):
         if isinstance(part, int):
-            value = value[part] if isinstance(value, list) and part < len(value) else None
-        elif not isinstance(value, dict) or (part not in value and index < len(found) - 1):
+            if not isinstance(value, list):
+                continue  # a value that stands for a list of one
+            value = value[part] if part < len(value) else None
+        elif not isinstance(value, dict) or (part not in value and not (missing and index == len(found) - 1)):
             continue
         else:
             value = value.get(part)

@@ -102,8 +102,9 @@ class Handling:
         """The handler's answer. A task whose process crashes is tried again, as often as the settings say."""
         job = claim.job
         task = self.catalog.named(job.task_type)
-        entered("bringing" if self.inputs.slow(job) else "running")
-        inputs = await self.inputs.bring(job, task, partial(_made, scratch))
+        named = self.inputs.named(job, task)
+        entered("bringing" if self.inputs.slow(named) else "running")
+        inputs = await self.inputs.bring(job, named, partial(_made, scratch))
         entered("running")
         order = {
             "task_type": job.task_type, "params": job.params, "uuids": job.uuids, "scratch": str(scratch),

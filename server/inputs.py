@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,17 +45,29 @@ class Inputs:
         self.blobs = blobs
         self.fetcher = fetcher
 
-    def slow(self, job: Job) -> bool:
-        """Whether an input must come over the network."""
-        return any(isinstance(value, str) and "://" in value for value in job.params.values())
-
-    async def bring(self, job: Job, task: Task[Any, Any], folder: Callable[[], Path]) -> dict[str, Brought]:
-        """Every input by its reference. Raises the ApiError of the first that cannot be had."""
+    def named(self, job: Job, task: Task[Any, Any]) -> dict[str, str]:
+        """Every reference of a job, and where the task names it."""
         params = task.params.model_validate(job.params, by_alias=True, by_name=False)
-        named = {reference: spelled(place) for place, reference in references(params)}
-        brought = [self._one(job, reference, place, folder) for reference, place in named.items()]
-        found = [await brought[0]] if len(brought) == 1 else await asyncio.gather(*brought)
-        return dict(zip(named, found, strict=True))
+        return {reference: spelled(place) for place, reference in references(params)}
+
+    def slow(self, named: Iterable[str]) -> bool:
+        """Whether one of these references must come over the network."""
+        return any(kind(reference) == "url" for reference in named)
+
+    async def bring(self, job: Job, named: Mapping[str, str], folder: Callable[[], Path]) -> dict[str, Brought]:
+        """Every input by its reference. Raises the ApiError of the first that cannot be had; no other is brought on
+        after that, since the folder goes with the task."""
+        if len(named) == 1:
+            return {reference: await self._one(job, reference, place, folder) for reference, place in named.items()}
+        try:
+            async with asyncio.TaskGroup() as group:
+                brought = {
+                    reference: group.create_task(self._one(job, reference, place, folder))
+                    for reference, place in named.items()
+                }
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return {reference: task.result() for reference, task in brought.items()}
 
     async def _one(self, job: Job, reference: str, place: str, folder: Callable[[], Path]) -> Brought:
         def into() -> Path:

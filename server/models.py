@@ -6,12 +6,13 @@ The table is `models.toml` and, over it, the operator's own. Weights lie in one 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from server.errors import InvalidParameter, ModelNotFound
+from server.schema import spelled
 from server.task import Model
 
 BUILT_IN = "taskarray:"
@@ -20,25 +21,35 @@ OWN = "built-in"
 """The `engine` of these."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(BaseModel):
     """A model as the table has it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     air: str
     name: str
     kind: str
     engine: str
     file: str = ""
-    aliases: list[str] = field(default_factory=list[str])
-    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    aliases: list[str] = []
+    options: dict[str, Any] = {}
     licence: str = ""
     source: str = ""
     default: bool = False
+
+    @model_validator(mode="after")
+    def _names_its_weights(self) -> Self:
+        if not self.file and self.engine != OWN:
+            raise ValueError(f"{self.air} needs a file")
+        return self
 
     @property
     def names(self) -> list[str]:
         """What a request may call it: with its version, and without."""
         return [name for full in (self.air, *self.aliases) for name in (full, full.partition("@")[0])]
+
+
+_ENTRIES = TypeAdapter(list[Entry])
 
 
 class Models:
@@ -49,6 +60,7 @@ class Models:
         self.missing = missing
         own = _read(table) if table else {}
         shipped = _read(Path(__file__).with_name("models.toml"))
+        self._own = own.keys()
         self.entries = [*own.values(), *(entry for air, entry in shipped.items() if air not in own)]
         self._held = dict[Path, int]()
 
@@ -66,9 +78,9 @@ class Models:
         if air is None:
             return self._default(kind, required, parameter)
         name = str(air)
+        entry = self._named(name, kind, parameter)
         if name.startswith(BUILT_IN) and not required:
             return None
-        entry = self._named(name, kind, parameter)
         if entry and (path := self.path(entry)):
             return _model(entry, path)
         if not required and self.missing == "fallback":
@@ -84,7 +96,7 @@ class Models:
     def _default(self, kind: str, required: bool, parameter: str) -> Model | None:
         weights = [entry for entry in self.entries if entry.kind == kind and entry.engine != OWN]
         fitting = [entry for entry in weights if entry.default or required]
-        for entry in sorted(fitting, key=lambda entry: not entry.default):
+        for entry in sorted(fitting, key=lambda entry: (entry.air not in self._own, not entry.default)):
             if path := self.path(entry):
                 return _model(entry, path)
         if required:
@@ -104,7 +116,8 @@ class Models:
             return None
         if fitting := [entry for entry in found if entry.kind == kind]:
             return fitting[0]
-        raise InvalidParameter(f"{name} is a {found[0].kind} model; this needs a {kind} model.", parameter=parameter)
+        sentence = f"{name} is of kind {found[0].kind}; this needs a model of kind {kind}."
+        raise InvalidParameter(sentence, parameter=parameter)
 
     def _advice(self, name: str, entry: Entry | None, kind: str) -> str:
         if entry is None:
@@ -135,8 +148,11 @@ def _model(entry: Entry, path: Path) -> Model:
 
 def _read(table: Path) -> dict[str, Entry]:
     try:
-        found: list[Mapping[str, Any]] = tomllib.loads(table.read_text())["model"]
-        entries = [Entry(**about) for about in found]
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as failure:
+        entries = _ENTRIES.validate_python(tomllib.loads(table.read_text()).get("model"))
+    except ValidationError as wrong:
+        fault = wrong.errors()[0]
+        sentence = f"{spelled(('model', *fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
+        raise ValueError(f"The table of models {table} cannot be read: {sentence}.") from wrong
+    except (OSError, ValueError) as failure:
         raise ValueError(f"The table of models {table} cannot be read: {failure}.") from failure
     return {entry.air: entry for entry in entries}

@@ -57,7 +57,8 @@ def verify() -> None:
             typer.echo(f"ok      {entry.air:<40} {_loaded(path)}")
         except Exception as failure:  # whatever a loader raises is the answer here
             failures += 1
-            typer.echo(f"broken  {entry.air:<40} {path}: {str(failure).splitlines()[0]}")
+            reason = str(failure).partition("\n")[0]
+            typer.echo(f"broken  {entry.air:<40} {path}: {reason}")
     typer.echo(f"{len(installed)} of the models in the table are installed in {models.folder}.")
     raise typer.Exit(1 if failures else 0)
 

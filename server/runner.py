@@ -83,7 +83,8 @@ class Runner:
             except BaseException:
                 await self.end()
                 raise
-            if self._process and resident(self._process.pid) > self.config.worker_memory + self._allowance:
+            full = self.config.worker_memory + self._allowance
+            if self._process and (self._overgrown or resident(self._process.pid) > full):
                 log.info("task_process_replaced", reason="memory")
                 await self.end()
             return answer

@@ -21,14 +21,14 @@ class RemoveBackground(OutputParams):
 
     input_image: ImageRef
     model: Annotated[
-        int | Annotated[str, Field(max_length=200)] | None,
+        Annotated[str, Field(max_length=200)] | int | None,
         Field(description="AIR id of the model; without it, or where it is not installed, the built-in engine works."),
     ] = None
     output_format: Annotated[  # pyright: ignore[reportIncompatibleVariableOverride]: nobody writes to it
         AnyFormat, Field(description="File type. In a JPG, BMP or GIF what is transparent is white.")
     ] = "PNG"
     rgba: Annotated[
-        list[Annotated[int | float, Field(ge=0, le=255)]] | None,
+        list[Annotated[float | int, Field(ge=0, le=255)]] | None,
         Field(
             min_length=4,
             max_length=4,
@@ -38,7 +38,7 @@ class RemoveBackground(OutputParams):
     ] = None
     crop: Annotated[bool, Field(description="Cut the result down to the subject.")] = False
     max_megapixels: Annotated[
-        int | float | None, Field(gt=0, description="A larger result is made smaller, to so many millions of pixels.")
+        float | int | None, Field(gt=0, description="A larger result is made smaller, to so many millions of pixels.")
     ] = None
     despill: Annotated[
         bool,
@@ -63,7 +63,7 @@ class RemoveBackground(OutputParams):
 
     @rule("alphaMattingBackgroundThreshold")
     def _apart(self) -> bool:
-        """It must be below alphaMattingForegroundThreshold."""
+        """alphaMattingBackgroundThreshold must be below alphaMattingForegroundThreshold."""
         apart = self.alpha_matting_background_threshold < self.alpha_matting_foreground_threshold
         return apart or not self.alpha_matting
 

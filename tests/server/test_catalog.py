@@ -10,7 +10,7 @@ import pytest
 
 from server.catalog import Catalog, read
 from server.errors import UnsupportedTaskType
-from server.task import Annotated, Context, Field, Params, Result, rule, task
+from server.task import Annotated, Context, Field, Params, Result, Schema, rule, task
 
 TASK = '''
 from server.task import Context, Params, Result, task
@@ -28,12 +28,19 @@ def run(params: Takes, context: Context) -> Gives:
 '''
 
 
+class Size(Schema):
+    side: int
+
+
 class Taken(Params):
     input_image: str
     steps: Annotated[int, Field(ge=1, le=10)] = 5
     mode: Literal["fast", "good"] = "fast"
     width: int | None = None
     parts: list[int] = []  # noqa: RUF012
+    times: Literal[2, 3] = 2
+    model: str | int | None = None
+    size: Size | None = None
 
     @rule("width")
     def even(self) -> bool:
@@ -134,6 +141,8 @@ def test_read():
         ({"inputImage": 7}, {"inputImage": "invalidInputImage"}),
         ({"parts": [1, "2"]}, {"parts[1]": "invalidParts"}),
         ({"width": 3}, {"width": "invalidWidth"}),
+        ({"model": {"a": 1}}, {"model": "invalidModel"}),
+        ({"size": {}}, {"size.side": "missingSide"}),
         ({"steps": 0, "mode": "slow"}, {"steps": "invalidSteps", "mode": "invalidMode"}),
     ],
     ids=str,
@@ -154,6 +163,10 @@ def test_told():
     ((steps,), (mode,)) = [read(takes, {"inputImage": "x", **fields}) for fields in ({"steps": 11}, {"mode": "slow"})]
     assert steps.details["max"] == 10
     assert mode.details["allowedValues"] == ["fast", "good"]
+    (times,) = read(takes, {"inputImage": "x", "times": 4})
+    assert times.details["allowedValues"] == [2, 3]
+    (size,) = read(takes, {"inputImage": "x", "size": "large"})
+    assert (size.message, size.details["type"]) == ("size: input should be an object.", "object")
     (width,) = read(takes, {"inputImage": "x", "width": 3})
     assert width.message == "width must be even."
 

@@ -87,11 +87,19 @@ def test_required(models):
     assert models("depth.onnx").choose(None, "depth", required=True).air == "acme:2@1"
 
 
+def test_the_operators_choice(models):
+    """Where a task names no model, one of the operator's table goes before the shipped table's default."""
+    found = models("depth.onnx", "depth-anything-v2-small.onnx").choose(None, "depth", required=True)
+    assert found.air == "acme:2@1"
+
+
 def test_another_kind(models):
     """A model of another kind is refused by what it is."""
-    with pytest.raises(InvalidParameter, match="acme:2@1 is a depth model; this needs a matting model") as refused:
+    with pytest.raises(InvalidParameter, match=r"acme:2@1 is of kind depth; .* of kind matting") as refused:
         models("depth.onnx").choose("acme:2@1", "matting")
     assert refused.value.parameter == "model"
+    with pytest.raises(InvalidParameter, match=r"taskarray:faces@1 is of kind detector; .* of kind upscaler"):
+        models().choose("taskarray:faces@1", "upscaler")
 
 
 def test_outside_the_folder(models, tmp_path: Path):
@@ -110,7 +118,16 @@ def test_listed(models):
     assert "runware:109@1" in listed
 
 
-@pytest.mark.parametrize("table", ["[[model]", "[[model]]\nair = 'x'\n", "x = 1\n", "[[model]]\nwhat = 1\n"])
+WHOLE = "[[model]]\nair = 'x'\nname = 'x'\nkind = 'depth'\nengine = 'onnx'\n"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "[[model]", "[[model]]\nair = 'x'\n", "x = 1\n", "[[model]]\nwhat = 1\n", WHOLE, WHOLE + "file = 5\n",
+        WHOLE + "file = 'x'\naliases = 'y'\n", WHOLE + "file = 'x'\noptions = 1\n",
+    ],
+)  # fmt: skip
 def test_bad_tables(models, table: str):
     """A table that cannot be read is told by its name."""
     with pytest.raises(ValueError, match=r"table\.toml cannot be read"):

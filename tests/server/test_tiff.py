@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,6 +162,17 @@ def test_unread(data: bytes):
     """A TIFF of a kind that is not read is refused as what it is."""
     with pytest.raises(Unread, match=r"TIFF|raw file"):
         containers.read(data)
+
+
+def test_many_times():
+    """A TIFF that names the same long list thousands of times is read no slower than one that names it once."""
+    pieces, entry = 2**18, struct.pack("<HHII", 273, 3, 2**18, 8)
+    start = 8 + 2 * pieces
+    data = b"II*\0" + struct.pack("<I", start) + bytes(2 * pieces) + struct.pack("<H", 60_000) + entry * 60_000
+    began = time.process_time()
+    with pytest.raises(Damaged, match="size"):
+        containers.read(data)
+    assert time.process_time() - began < 2
 
 
 def test_broken_pixels(take: Take):

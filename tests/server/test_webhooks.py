@@ -96,6 +96,16 @@ async def courier(config: Config) -> AsyncIterator[Callable[[], Courier]]:
 # The books.
 
 
+async def test_newer_worker(queue: Queue, store: Store):
+    """A delivery that a newer worker has booked may say more than this version knows."""
+    job = new_job()
+    await submit(queue, job)
+    newer = owed("http://a.example/hook", job.tenant, job.uuid) | {"colour": "blue"}
+    assert await queue.finish(await claim(queue), Outcome(items=[{}], deliveries=[newer]), 0.1)
+    (found,) = await Webhooks(store).collect(store.bases[0], 8, 8, {})
+    assert (found.id, found.attempt) == (newer["id"], 1)
+
+
 async def test_booked_with_the_outcome(queue: Queue, store: Store):
     """A task's deliveries are booked by the step that finishes it, and a late worker's are not."""
     job = new_job()
@@ -340,7 +350,13 @@ async def test_gone(queue: Queue, store: Store, courier):
 
 
 @local
-@pytest.mark.parametrize(("asked", "seconds"), [("20", 20), ("date", 30), ("1e9", 0), ("9999999999", 900), ("-5", 0)])
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("20", 20), ("date", 30), ("1e9", 0), ("9999999999", 900), ("-5", 0),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0),
+    ],
+)  # fmt: skip
 async def test_retry_after(queue: Queue, store: Store, courier, asked: str, seconds: float):
     """A receiver that asks to be left alone for a while is, within a quarter of an hour."""
     asked = formatdate(time.time() + 30, usegmt=True) if asked == "date" else asked
@@ -349,6 +365,7 @@ async def test_retry_after(queue: Queue, store: Store, courier, asked: str, seco
         courier()
         (arrival,) = await receiver.got(1)
         standing = await tried(store)
+    assert standing.reason == "answered 503"
     assert seconds - 2 < standing.at - arrival.at < seconds + 3
 
 

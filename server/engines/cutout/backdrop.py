@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from server.engines.cutout.scale import to_lab
-from server.engines.vision import Array, cv2, numpy
+from server.engines.vision import Array, cv2, numpy, to_lab
 
 _BORDER = 0.04
 """The border's width as a share of the shorter side."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import cv2
-import numpy
-
-from server.engines.vision import Array
+from server.engines.vision import Array, cv2, numpy, to_lab
 
 _GREEN = (-0.788, 0.616)
 """The hue of the usual screens, as a direction in the plane of a and b of CIE Lab."""
@@ -21,7 +18,7 @@ def despilled(colours: Array, alpha: Array) -> Array:
 
     What is green becomes grey; deeper inside the subject less and less, so that a green shirt stays one.
     """
-    lab = cv2.cvtColor(colours.astype(numpy.float32) / 255, cv2.COLOR_RGB2Lab)
+    lab = to_lab(colours)
     a, b = lab[..., 1], lab[..., 2]
     likeness = (a * _GREEN[0] + b * _GREEN[1]) / numpy.maximum(numpy.hypot(a, b), 1)
     spill = numpy.clip((likeness - _OTHER) / (_SURE - _OTHER), 0, 1) * _nearness(alpha)

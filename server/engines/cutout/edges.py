@@ -6,8 +6,7 @@ Estimation" (blur fusion), ICIP 2021.
 
 from __future__ import annotations
 
-from server.engines.cutout.scale import shrunk
-from server.engines.vision import Array, cv2, numpy
+from server.engines.vision import Array, cv2, numpy, shrunk
 
 _SIDE = 1024
 _RADIUS = 0.006

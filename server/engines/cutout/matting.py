@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from server.engines.cutout.edges import enlarged
-from server.engines.cutout.scale import shrunk
-from server.engines.vision import Array, cv2, numpy
+from server.engines.vision import Array, cv2, numpy, shrunk
 
 _SIDE = 768
 _MOST_UNKNOWN = 0.25

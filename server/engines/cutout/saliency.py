@@ -11,9 +11,8 @@ from pathlib import Path
 
 from cv2.data import haarcascades
 
-from server.engines.cutout.scale import shrunk, to_lab
 from server.engines.cutout.superpixels import Superpixels, slic
-from server.engines.vision import Array, cv2, numpy
+from server.engines.vision import Array, cv2, numpy, shrunk, to_lab
 
 _SIDE = 300
 _REGIONS = (100, 140, 190, 250, 320)

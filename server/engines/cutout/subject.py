@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from server.engines.cutout import backdrop
 from server.engines.cutout.saliency import saliency
-from server.engines.cutout.scale import shrunk, to_lab
 from server.engines.cutout.segment import distinctness, grab, likeness, otsu, tidy
-from server.engines.vision import Array, Progress, cv2, numpy
+from server.engines.vision import Array, Progress, cv2, numpy, shrunk, to_lab
 
 BACKDROP, SALIENCY, NOTHING = "taskarray:backdrop@1", "taskarray:saliency@1", "taskarray:none@1"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.engines.maps.scale import reduced, restored, unit
-from server.engines.vision import Array, cv2, numpy
+from server.engines.vision import Array, cv2, numpy, to_lab
 
 _SIGMAS = (1.0, 2.0, 4.0)
 """Blurs, in pixels of a 512-pixel picture, at which outlines are looked for."""
@@ -37,7 +37,7 @@ def scribble(picture: Array) -> Array:
 def _strength(picture: Array) -> Array:
     """How much each pixel belongs to an outline: 1 is a strong one (float32)."""
     smooth = cv2.bilateralFilter(picture, 9, 40, 7)
-    lab = cv2.cvtColor(smooth.astype(numpy.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab = to_lab(smooth)
     strength = numpy.zeros(picture.shape[:2], numpy.float32)
     for sigma in _SIGMAS:
         gradient = _gradient(lab, sigma * unit(picture)) * sigma

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from server.engines.vision import Array, cv2
+from server.engines.vision import Array, cv2, shrunk
 
-WORKING_SIDE = 1024
+_WORKING_SIDE = 1024
 """Pixels of the longer side at which outlines are looked for; ControlNet's own maps are made at 512."""
 _USUAL_SIDE = 512
 
 
-def reduced(picture: Array, longest: int = WORKING_SIDE) -> Array:
-    """The picture with its longer side at most `longest`; itself where it is small enough."""
-    height, width = picture.shape[:2]
-    factor = longest / max(height, width)
-    if factor >= 1:
-        return picture
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+def reduced(picture: Array) -> Array:
+    """The picture at the size at which outlines are looked for."""
+    return shrunk(picture, _WORKING_SIDE)
 
 
 def restored(map_: Array, like: Array) -> Array:

@@ -62,7 +62,7 @@ def rotate(picture: Image.Image, *, angle: float, expand: bool, background: Colo
     With `expand` the result is as large as the turned picture, else as the picture was. What is bare shows
     `background`.
     """
-    angle %= 360
+    angle = angle % 360 % 360  # of an angle just below 0, the first leaves 360
     if angle % 90 == 0:
         turned = picture.transpose(_QUARTERS[int(angle)]) if angle else picture
         return turned if expand or turned.size == picture.size else _centred(turned, picture.size, background)

@@ -96,9 +96,10 @@ class _Network:
         try:
             answer = numpy.asarray(self.session.run(None, {wanted.name: given})[0], numpy.float32)
         except Exception as failure:
-            raise _unfit(self.name, f"it failed: {str(failure).splitlines()[0]}") from failure
+            reason = str(failure).partition("\n")[0]
+            raise _unfit(self.name, f"it failed: {reason}") from failure
         height, width = shown.shape[:2]
-        scale = self.scale or answer.shape[-1] // width
+        scale = self.scale or (answer.shape[-1] // width if answer.ndim else 0)
         if scale < 2 or answer.shape != (1, 3, height * scale, width * scale):
             raise _unfit(self.name, f"for {(height, width)} it answered {answer.shape}")
         return numpy.clip(numpy.nan_to_num(answer[0].transpose(1, 2, 0)) * 255 + 0.5, 0, 255).astype(numpy.uint8)

@@ -6,8 +6,8 @@ import cv2
 import numpy
 import pytest
 
-from server.engines.cutout.scale import to_lab
 from server.engines.cutout.superpixels import Superpixels, slic
+from server.engines.vision import to_lab
 from tests.engines.cutout.subjects import photograph
 
 

@@ -132,6 +132,16 @@ def test_what_is_no_yolo_is_refused(tmp_path: Path):
     path = constant(tmp_path / "other.onnx", depth=numpy.zeros((1, 1, 8, 8)))
     with pytest.raises(ProcessingFailed, match=r"other\.onnx"):
         yolo.detections(WIDE, path, {}, 0.25, rectangle)
+    path = _yolo(tmp_path / "flat.onnx", [32, 32, 16, 8, 0.9], more=numpy.zeros(4))
+    with pytest.raises(ProcessingFailed, match="masks as its second output"):
+        yolo.detections(WIDE, path, {}, 0.25, rectangle)
+
+
+def test_a_class_that_is_none(tmp_path: Path):
+    """An option `class` beyond the network's classes is told, with how many there are."""
+    path = _yolo(tmp_path / "yolo.onnx", [32, 32, 16, 8, 0.9, 0.1])
+    with pytest.raises(ProcessingFailed, match="has 2 classes, and its option `class` names 2"):
+        yolo.detections(WIDE, path, {"class": 2}, 0.25, rectangle)
 
 
 def test_tiny_pictures(network: Path, tmp_path: Path):

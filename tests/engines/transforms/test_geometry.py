@@ -69,7 +69,9 @@ def test_pad_too_large():
     assert caught.value.parameter == "amount"
 
 
-@pytest.mark.parametrize(("angle", "turns"), [(0, 0), (90, 3), (180, 2), (-90, 1), (270.0, 1), (360, 0), (-270, 3)])
+@pytest.mark.parametrize(
+    ("angle", "turns"), [(0, 0), (90, 3), (180, 2), (-90, 1), (270.0, 1), (360, 0), (-270, 3), (-1e-20, 0)]
+)
 @pytest.mark.parametrize("expand", [True, False])
 def test_quarter_turns(angle: float, turns: int, expand: bool):
     """Quarter turns are clockwise and keep every pixel."""
