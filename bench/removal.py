@@ -110,7 +110,8 @@ def _ask_ours(url: str, picture: bytes) -> bytes:
 
 def _ask_rembg(url: str, picture: bytes) -> bytes:
     edge = uuid4().hex
-    head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+    head = f'--{edge}\r\nContent-Disposition: form-data; name="model"\r\n\r\nu2net\r\n'
+    head += f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
     body = head.encode() + picture + f"\r\n--{edge}--\r\n".encode()
     kind = {"Content-Type": f"multipart/form-data; boundary={edge}"}
     with urllib.request.urlopen(urllib.request.Request(url, body, kind), timeout=60) as answer:
@@ -134,7 +135,7 @@ def _rembg(models: Path) -> Iterator[str]:
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError("rembg's server did not start")
             time.sleep(0.3)
-        yield f"http://127.0.0.1:{port}/api/remove?model=u2net"
+        yield f"http://127.0.0.1:{port}/api/remove"
     finally:
         process.terminate()
         process.wait()

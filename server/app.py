@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -28,13 +29,16 @@ from server.config import Config
 from server.errors import ApiError, InternalServerError, MethodNotAllowed, NotFound, wire
 from server.gateway import Gateway
 from server.log import log
+from server.openapi import document
 
 _LOCAL_PAGES = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
 
 def build(gateway: Gateway) -> Starlette:
     """The ASGI application over a gateway's services."""
-    pages, socket, array = Pages(gateway), Socket(gateway), TaskArray(gateway)
+    # Nobody may ever ask for the document, and it takes a moment to write.
+    described = cache(lambda: orjson.dumps(document(gateway.catalog)))
+    pages, socket, array = Pages(gateway, described), Socket(gateway), TaskArray(gateway)
 
     async def vouch(key: str) -> bool:
         try:
@@ -55,23 +59,27 @@ def build(gateway: Gateway) -> Starlette:
         Route("/healthz", pages.live),
         Route("/readyz", pages.ready),
         Route("/metrics", pages.metrics),
+        Route("/openapi.json", pages.openapi),
         Route("/im/{tenant}/{name}", ImageFile(gateway).__call__, methods=["GET", "HEAD"]),
     ]
     for path in ("/v1", "/v1/"):
         routes += [Route(path, array.__call__, methods=["POST"]), WebSocketRoute(path, socket)]
     routes += v2_removal.routes(gateway)
     routes += v3_routes.routes(gateway)
-    cors = Middleware(
+    handlers: dict[Any, Any] = {ApiError: _refused, Exception: _broken, 404: _nowhere, 405: _nowhere}
+    app = Starlette(routes=routes, middleware=[_cors(gateway.config)], exception_handlers=handlers, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    return app
+
+
+def _cors(config: Config) -> Middleware:
+    return Middleware(
         CORSMiddleware,
-        allow_origins=gateway.config.origins,
-        allow_origin_regex=_LOCAL_PAGES if gateway.config.loopback else None,
+        allow_origins=config.origins,
+        allow_origin_regex=_LOCAL_PAGES if config.loopback else None,
         allow_methods=["GET", "POST", "PUT", "DELETE"],
         allow_headers=["*"],
     )
-    handlers: dict[Any, Any] = {ApiError: _refused, Exception: _broken, 404: _nowhere, 405: _nowhere}
-    app = Starlette(routes=routes, middleware=[cors], exception_handlers=handlers, lifespan=lifespan)
-    app.router.redirect_slashes = False
-    return app
 
 
 async def _refused(request: Request, failure: Exception) -> Response:

@@ -156,7 +156,7 @@ def _seconds(retry_after: str) -> float:
     """A Retry-After header, in seconds or as a date; 0 where it says nothing."""
     if retry_after.strip().isdecimal():
         return float(retry_after)
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
     return 0.0
 

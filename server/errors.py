@@ -140,7 +140,7 @@ class TaskExpired(ApiError):
     """The task waited so long that the bytes which came with it are no longer kept."""
 
     code, status, retryable = "taskExpired", 404, False
-    sentence = "The image sent with this task is no longer kept. Send the task again with a fresh taskUUID."
+    sentence = "The image sent with this task is no longer kept. Send it again, as a new task."
 
 
 class MediaNotFound(ApiError):

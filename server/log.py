@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
+from uuid import uuid4
 
 import orjson
 import structlog
 
 from server.config import Config
+from server.errors import InternalServerError
 
 
 def _line(event: object, **_: object) -> str:
@@ -44,3 +47,10 @@ def start(config: Config, process: str) -> None:
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 """What every module logs with: `log.info("task_finished", task=…)`: fixed snake_case events, values as fields."""
+
+
+def incident(event: str, bug: BaseException, **about: Any) -> InternalServerError:
+    """What a client is told of a bug: a number, under which the log has the traceback."""
+    number = uuid4().hex[:12]
+    log.error(event, incident=number, exc_info=bug, **about)
+    return InternalServerError(f"The server failed, incident {number}.")

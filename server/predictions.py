@@ -33,7 +33,6 @@ class Ticket:
 
     uuid: str
     filename: str
-    base_url: str
 
 
 class Predictions:

@@ -19,9 +19,9 @@ from server.addresses import Guard, read_url
 from server.addresses import Refused as NotReachable
 from server.blobs import staged_blob
 from server.catalog import Catalog, read
-from server.errors import ApiError, InternalServerError, InvalidParameter, InvalidRequest, MissingParameter
+from server.errors import ApiError, InvalidParameter, InvalidRequest, MissingParameter
 from server.fetch import decode, kind
-from server.log import log
+from server.log import incident
 from server.queue import Job
 from server.schema import Params, Place, references, spelled
 from server.task import Task
@@ -82,9 +82,7 @@ def prepare(catalog: Catalog, guard: Guard, caller: Caller, request: Request) ->
     except ApiError as refusal:
         return refuse(request, [refusal])
     except Exception as bug:
-        incident = uuid4().hex[:12]
-        log.error("dispatch_failed", incident=incident, tenant=caller.tenant.id, exc_info=bug)
-        return refuse(request, [InternalServerError(f"The server failed, incident {incident}.")])
+        return refuse(request, [incident("dispatch_failed", bug, tenant=caller.tenant.id)])
 
 
 def _checked(catalog: Catalog, guard: Guard, caller: Caller, request: Request) -> Prepared | Refused:

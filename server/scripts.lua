@@ -1,6 +1,6 @@
 -- Every atomic step. All keys of a tenant lie in one slot; KEYS[1] is the first word of their names
 -- ("taskarray:{s0}"), and every other name is made of it, so the steps run unchanged on a Cluster.
--- Redis 7.0 commands only.
+-- Redis 6.2 commands only.
 
 --- common
 local P = KEYS[1]

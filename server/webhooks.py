@@ -38,6 +38,10 @@ class Delivery:
     attempt: int = 0
 
 
+_MEMBERS = tuple(Delivery.__dataclass_fields__)
+"""What a delivery is read by: one that a newer worker has booked may have more."""
+
+
 @dataclass(frozen=True)
 class Standing:
     """How a delivery stands: due at a time, or given up at one (seconds since 1970); why the last attempt failed."""
@@ -72,7 +76,7 @@ class Webhooks:
         found = await self.store.run(
             "collect", base, self.sender, now, now + self.lease, most, share, orjson.dumps(busy)
         )
-        return [Delivery(**orjson.loads(about), attempt=attempt) for about, attempt in found]
+        return [_read(about, attempt) for about, attempt in found]
 
     async def keep(self, deliveries: Collection[Delivery]) -> None:
         """Go on having deliveries for another lease."""
@@ -116,5 +120,9 @@ class Webhooks:
             names = ("about", "attempts", "reason")
             about, attempts, reason = await self.store.guarded("HMGET", f"{base}:delivery:{id_.decode()}", *names)
             if about:  # the record of a dead one may be gone already
-                delivery = Delivery(**orjson.loads(about), attempt=int(attempts))
-                yield Standing(delivery, dead, float(at), reason.decode() if reason else "")
+                yield Standing(_read(about, int(attempts)), dead, float(at), reason.decode() if reason else "")
+
+
+def _read(about: bytes, attempt: int) -> Delivery:
+    told = orjson.loads(about)
+    return Delivery(**{name: told[name] for name in _MEMBERS if name in told}, attempt=attempt)

@@ -21,7 +21,7 @@ from server.errors import (
 )
 from server.errors import wire as as_wire
 from server.gateway import Gateway
-from server.log import log
+from server.log import incident, log
 from server.prepare import Caller
 from server.sessions import Resumed
 from server.tenants import Tenant
@@ -130,7 +130,8 @@ async def _entered(
     except InvalidApiKey as refusal:
         await _refuse(wire, refusal, 4401)
         return None
-    except ApiError as away:
+    except Exception as broken:
+        away = broken if isinstance(broken, ApiError) else incident("authentication_broken", broken)
         failure = as_wire(away.as_dict(), taskType="authentication")
         await wire.send(v1.dumps({"errors": [failure], "error": failure}))
         wire.close(1013, "try again")

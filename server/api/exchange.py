@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.requests import Request
 
@@ -94,4 +94,5 @@ async def exchange(gateway: Gateway, request: Request, tenant: Tenant) -> AsyncG
     finally:
         listening.cancel()
         del gateway.conversations[found.session]
-        await gateway.sessions.close(tenant.id, found.session)
+        with suppress(ServiceUnavailable):  # an answer that is there is not lost for it: the session has its term
+            await gateway.sessions.close(tenant.id, found.session)

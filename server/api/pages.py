@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 
 import orjson
@@ -25,8 +26,9 @@ _EDGES = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", 
 class Pages:
     """The endpoints for operators, and the address book at `/`."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, described: Callable[[], bytes]) -> None:
         self.gateway = gateway
+        self.described = described
 
     async def live(self, request: Request) -> Response:
         """The process answers. Never asks Redis."""
@@ -69,9 +71,14 @@ class Pages:
                     "/api/v3": "predictions: POST /api/v3/{model}, GET /api/v3/predictions/{id}",
                 },
                 "taskTypes": sorted(self.gateway.catalog.by_name),
+                "openapi": "/openapi.json",
                 "health": ["/livez", "/readyz", "/metrics"],
             }
         )
+
+    async def openapi(self, request: Request) -> Response:
+        """The HTTP faces, described for programs."""
+        return Response(await asyncio.to_thread(self.described), media_type="application/json")
 
     async def _counted(self) -> list[Metric]:
         depth, oldest = await self.gateway.queue.depth()

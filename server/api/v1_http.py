@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from server.api import v1
-from server.api.answers import ASKED, ack_frame, outcome_frame, too_many
+from server.api.answers import ASKED, ack_frame, answered, outcome_frame, too_many
 from server.api.body import bearer, read_body
 from server.api.exchange import Exchange, exchange
 from server.errors import ApiError, InvalidRequest, ResponseTimeout, status_of
@@ -59,7 +59,7 @@ class TaskArray:
             return too_many(self.gateway.config, sent)
         match sent.get("taskType"):
             case str(asked) if asked in ASKED:
-                return await ASKED[asked](self.gateway, exchange.caller.tenant, sent)
+                return await answered(self.gateway, exchange.caller.tenant, sent)
             case "ping":
                 return v1.pong(sent)
             case "authentication":

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from server.api import v1
-from server.api.answers import ASKED, CONVERSATION, ack_frame, get_response, too_many
+from server.api.answers import ASKED, CONVERSATION, ack_frame, answered, too_many
 from server.api.entrance import admitted, authenticate, authenticated
 from server.api.outlet import Outlet
 from server.api.protocol import ClientGone
@@ -143,14 +143,14 @@ class Connection:
             case "authentication":
                 self.outlet.send(authenticated(self.session))
             case "getResponse":  # may wait for news
-                self._help(self._reply(get_response, sent))
+                self._help(self._reply(sent))
             case str(asked) if asked in ASKED:
-                await self._reply(ASKED[asked], sent)
+                await self._reply(sent)
             case _:
                 self.outlet.send(too_many(self.gateway.config, sent))
 
-    async def _reply(self, answer: Any, sent: dict[str, Any]) -> None:
-        self.outlet.answer(await answer(self.gateway, self.caller.tenant, sent))
+    async def _reply(self, sent: dict[str, Any]) -> None:
+        self.outlet.answer(await answered(self.gateway, self.caller.tenant, sent))
 
     def _help(self, step: Any) -> None:
         helper = asyncio.create_task(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -9,14 +10,17 @@ from urllib.parse import parse_qsl
 
 import orjson
 from python_multipart.exceptions import FormParserError
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
+from server.api.body import FormParser
 from server.api.v2_errors import MAX_IMAGE, Failure, misshapen, too_many_bytes
 
 _MAX_BODY = MAX_IMAGE * 4 // 3 + 4 * 2**20
 """An image of the largest size in base64, and room for the rest: so that it is the image that is refused."""
 _PARTS = 100
+_ESCAPES = 1_500_000
+"""Characters of a plain form that may be written as %41: what base64 of the largest image has. Each costs memory."""
 _ALIASES = {"imageurl": "image_url"}
 
 
@@ -31,7 +35,7 @@ class Form:
     json: bool
 
 
-class _InMemory(MultiPartParser):
+class _InMemory(FormParser):
     """Keeps files in memory, which hold no more than a body may have."""
 
     spool_max_size = _MAX_BODY
@@ -50,7 +54,7 @@ async def read_form(request: Request) -> Form:
         case "application/json":
             return Form(_levelled(_parsed(await _body(request)).items()), json=True)
         case "application/x-www-form-urlencoded":
-            return Form(_levelled(_pairs(await _body(request))), json=False)
+            return Form(_levelled(await asyncio.to_thread(_pairs, await _body(request))), json=False)
         case _:
             sentence = "Send multipart/form-data or application/json."
             raise misshapen("content_type", ["header", "content-type"], sentence, kind)
@@ -68,6 +72,8 @@ async def _parts(request: Request) -> list[tuple[str, str | bytes]]:
 
 
 def _pairs(body: bytes) -> list[tuple[str, str]]:
+    if body.count(b"%") > _ESCAPES:
+        raise _unread("it has too many escaped characters. Send multipart/form-data.")
     try:
         return parse_qsl(body.decode("latin-1"), max_num_fields=_PARTS)
     except ValueError as broken:

@@ -58,7 +58,8 @@ class Removal:
             prepared = await asyncio.to_thread(self.gateway.dispatch.prepare, found.caller, asked)
             end = await found.run(prepared, self.gateway.config.sync_wait)
         if end is None:
-            raise unavailable("The image is still being worked on. Send it again in a moment.", seconds=5)
+            wait = f"{self.gateway.config.sync_wait:g} s (TASKARRAY_SYNC_WAIT)"
+            raise unavailable(f"The image was not ready within {wait}. Send it again later, or smaller.", seconds=5)
         outcome = {"failure": end.failures[0]} if isinstance(end, Refused) else end.outcome or {}
         if failure := outcome.get("failure"):
             raise translated(failure)
@@ -92,7 +93,8 @@ class Removal:
 
     async def health(self, request: Request, uuid: str) -> Response:
         """Whether an image sent now would be worked on."""
-        failing = [sentence for sentence in (await self.gateway.readiness()).values() if sentence]
+        failing = dict.fromkeys((await self.gateway.readiness()).values())
+        failing.pop("", None)
         if failing:
             raise unavailable(" ".join(failing))
         return _json({"status": "ok"})

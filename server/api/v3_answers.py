@@ -22,6 +22,7 @@ _WORDS = {
     "invalidApiKey": "invalid authentication",
     "rateLimitExceeded": "Too Many Requests",
     "taskNotFound": "prediction not found",
+    "conflictTaskUUID": "This address has taken another file already. Ask for a new one.",
 }
 _INLINE_BYTES = 64 * 1024
 _PARAMETER = range(1400, 1403)

@@ -23,6 +23,8 @@ _CODES = {
     "internalServerError": 5000, "serviceUnavailable": 5003, "uploadFailed": 5003, "taskTimeout": 5004,
 }  # fmt: skip
 _OTHER = 1405
+_ENVELOPE = {"webhookURL": "webhook"}
+"""What our parameters besides those of a task are called here."""
 _RERUN = re.compile(r"time(?=out)|connec(?=tion)|http(?= [45])|4(?=29)", re.IGNORECASE)
 """Clients send a failed task again when they find these words in its error."""
 
@@ -101,7 +103,8 @@ def sentence(failure: Mapping[str, Any], model: str = "") -> str:
     """A failure in words, with parameters named as the model names them. Where a second run would fail as well,
     no client takes a word of it for a reason to try: an invisible character parts those."""
     text: str = failure["message"]
-    for ours, theirs in MODELS[model].names.items() if model in MODELS else ():
+    names = MODELS[model].names if model in MODELS else {}
+    for ours, theirs in (_ENVELOPE | names).items():
         text = re.sub(rf"\b{ours}\b", theirs, text)
     return text if failure.get("retryable") else _RERUN.sub("\\g<0>\u200b", text)
 

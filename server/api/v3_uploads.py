@@ -17,11 +17,11 @@ from uuid import uuid4
 
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.api.body import limited, read_body
+from server.api.body import FormParser, limited, read_body
 from server.api.exchange import exchange
 from server.api.v3_answers import address, body_object, forbidden, refused, success
 from server.errors import (
@@ -56,7 +56,7 @@ async def ticket(gateway: Gateway, request: Request, tenant: Tenant) -> Any:
     kind = asked.get("content_type")
     kind = kind if isinstance(kind, str) else mimetypes.guess_type(filename)[0] or ""
     base_url = address(gateway, request)
-    leave = Ticket(str(uuid4()), filename[:_NAMES], base_url)
+    leave = Ticket(str(uuid4()), filename[:_NAMES])
     token = await gateway.predictions.issue(tenant.id, leave)
     place = f"{base_url}/im/{tenant.id}/{leave.uuid}.{_EXTENSIONS.get(kind, 'png')}"
     upload = {
@@ -95,8 +95,8 @@ async def _file(request: Request, limit: int) -> tuple[str, bytes]:
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise InvalidRequest("Send multipart/form-data with the file as its part file.")
     try:
-        parts = await MultiPartParser(request.headers, limited(request, limit), max_files=10, max_fields=10).parse()
-    except (MultiPartException, FormParserError, KeyError) as broken:
+        parts = await FormParser(request.headers, limited(request, limit), max_files=10, max_fields=10).parse()
+    except (MultiPartException, FormParserError) as broken:
         raise InvalidRequest(f"The form cannot be read: {broken}") from None
     try:
         files: Mapping[str, UploadFile] = {

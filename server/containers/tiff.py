@@ -6,10 +6,12 @@ is not a picture yet.
 
 from __future__ import annotations
 
+import struct
+
 from server.containers.facts import CUT, Data, Facts, Unread, need
 
-_SIZES = {1: 1, 3: 2, 4: 4}
-"""Bytes of a value, by the types whose values are unsigned numbers."""
+_FORMS = {1: "B", 3: "H", 4: "I"}
+"""How a value is written, by the types whose values are unsigned numbers."""
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _STRIPS, _ORIENTATION, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANAR = 273, 274, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _SAMPLE_FORMAT = 322, 323, 324, 325, 339
@@ -29,7 +31,7 @@ Tags = dict[int, tuple[int, ...]]
 
 def read(data: Data) -> Facts:
     """The facts of a TIFF file; raises Damaged or Unread."""
-    tags = _directory(data, "little" if data[:2] == b"II" else "big")
+    tags = _directory(data, "<" if data[:2] == b"II" else ">")
     width, height = _one(tags, _WIDTH), _one(tags, _HEIGHT)
     need(width and height, "its header gives no size")
     components, bits = _layout(tags)
@@ -49,25 +51,24 @@ def _one(tags: Tags, tag: int, default: int = 0) -> int:
 
 
 def _directory(data: Data, order: str) -> Tags:
-    """The values of the first directory that matter here."""
+    """The values of the first directory that matter here. Of a tag that is there twice the first counts."""
 
-    def number(at: int, size: int) -> int:
-        need(at + size <= len(data), CUT)
-        return int.from_bytes(data[at : at + size], "little" if order == "little" else "big")
+    def numbers(at: int, form: str) -> tuple[int, ...]:
+        need(at + struct.calcsize(order + form) <= len(data), CUT)
+        return struct.unpack_from(order + form, data, at)
 
-    start = number(4, 4)
+    (start,) = numbers(4, "I")
     need(start >= 8, _BROKEN)
     tags: Tags = {}
-    for index in range(number(start, 2)):
+    for index in range(numbers(start, "H")[0]):
         at = start + 2 + 12 * index
-        tag, kind, count = number(at, 2), number(at + 2, 2), number(at + 4, 4)
-        if tag not in _READ or kind not in _SIZES or not count:
+        tag, kind, count = numbers(at, "HHI")
+        if tag not in _READ or tag in tags or kind not in _FORMS or not count:
             continue
         need(count <= _MOST_PIECES, "it is in too many pieces")
-        size = _SIZES[kind]
-        place = at + 8 if count * size <= 4 else number(at + 8, 4)
-        need(place + count * size <= len(data), CUT)
-        tags[tag] = tuple(number(place + size * item, size) for item in range(count))
+        form = f"{count}{_FORMS[kind]}"
+        place = at + 8 if struct.calcsize(order + form) <= 4 else numbers(at + 8, "I")[0]
+        tags[tag] = numbers(place, form)
     return tags
 
 

@@ -127,6 +127,22 @@ async def test_broken_forms(installation: Installation):
         refused(await post(installation, body, content_type=kind), 422, "validation_error")
 
 
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "utf-16", "none"])
+async def test_charsets(installation: Installation, charset: str):
+    """The text of a form is UTF-8: a charset that the client names costs no time and changes nothing."""
+    kind = f"multipart/form-data; charset={charset}; boundary={BOUNDARY}"
+    body = form(("image_base64", "a-" + "a" * 600_000), ("format", "ünknown"))
+    async with asyncio.timeout(10):
+        refused(await post(installation, body, content_type=kind), 400, "bad_request", FORMATS)
+
+
+async def test_escapes(installation: Installation):
+    """A plain form may have as many escaped characters as base64 needs, and no more."""
+    kind, escape = "application/x-www-form-urlencoded", b"%2B"
+    refused(await post(installation, b"image=QUI" + escape, content_type=kind), 400, "invalid_image")
+    refused(await post(installation, b"image=" + escape * 2_000_000, content_type=kind), 422, "validation_error")
+
+
 @pytest.mark.parametrize("body", [{}, {"photo": ORDER["image_base64"]}, {"format": "png"}])
 async def test_no_image(installation: Installation, body: dict[str, Any]):
     """Without any of the image fields there is nothing to do, in JSON as in a form."""

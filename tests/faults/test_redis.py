@@ -8,7 +8,12 @@ import signal
 import time
 
 import pytest
+from starlette.requests import Request
 
+from server.api.exchange import exchange
+from server.config import Config
+from server.gateway import Gateway
+from server.tenants import Tenant
 from tests.client import Client, new_task
 from tests.faults.ledger import Ledger, logged, runs
 from tests.harness import wait_for
@@ -48,6 +53,15 @@ async def test_killed(server, redis, ledger):
         stop.set()
         await pressing
         await ledger.check(client)
+
+
+async def test_away_at_the_end(redis, tmp_path):
+    """An HTTP request that has its results is answered with them, though Redis goes away in that moment."""
+    gateway = Gateway(Config.read({"REDIS_URL": redis.url, "TASKARRAY_DATA": str(tmp_path)}))
+    scope = {"type": "http", "scheme": "http", "server": ("here", 80), "path": "/v1", "headers": []}
+    async with exchange(gateway, Request(scope), Tenant("t1", "tester")):
+        redis.stop()
+    await gateway.stop()
 
 
 async def test_away(server, redis, ledger):

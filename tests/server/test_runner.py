@@ -29,7 +29,7 @@ async def run(runner: Runner, task_type: str, within: float = 20, heard=None, **
     """One task; its answer."""
     order = {
         "task_type": task_type, "params": params, "uuids": ["u1"], "scratch": tempfile.gettempdir(), "inputs": {},
-        "images_url": "http://here/im/t1", "limits": {}, "limits": {},
+        "images_url": "http://here/im/t1", "limits": {},
     }  # fmt: skip
     return await runner.run(order, within, heard or (lambda *_: None))
 

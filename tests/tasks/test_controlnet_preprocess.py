@@ -28,7 +28,7 @@ options = { size = 64, mean = 0, std = 1 }
 air = "test:normals@1"
 name = "Normals"
 kind = "normals"
-file = "normals.onnx"
+file = "own-normals.onnx"
 engine = "onnx"
 
 [[model]]
@@ -66,7 +66,7 @@ def equipped(tmp_path: Path) -> Desk:
     desk = Desk(tmp_path, table=TABLE)
     folder = tmp_path / "models"
     mixed(folder / "depth.onnx", [[1, 0, 0]])
-    mixed(folder / "normals.onnx", numpy.eye(3).tolist())
+    mixed(folder / "own-normals.onnx", numpy.eye(3).tolist())
     mixed(folder / "seg.onnx", numpy.eye(3).tolist())
     heat = numpy.zeros((1, 133, 64, 64))
     heat[:, :, 32, 10:50] = numpy.linspace(0.5, 1, 40)

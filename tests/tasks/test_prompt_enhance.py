@@ -78,7 +78,7 @@ def test_versions(desk: Desk):
     done = desk.run(prompt_enhance, prompt="red chair in", promptMaxLength=40, promptVersions=3)
     texts = [item["text"] for item in done.items]
     assert len(set(texts)) == 3
-    assert all(text.startswith("red chair in ") for text in texts)
+    assert all(text.startswith("red chair in") for text in texts)
     assert {item["model"] for item in done.items} == {"tests:writer@1"}
 
 
