@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 from starlette.formparsers import MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from server.errors import MaxRequestSizeExceeded
+
+_SILENT_SECONDS = 30
+
+
+async def arriving(request: Request) -> AsyncGenerator[bytes]:
+    """The body as it comes. Raises ClientDisconnect, also for a client that sends nothing for half a minute."""
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(_SILENT_SECONDS):
+                chunk = await anext(stream, None)
+        except TimeoutError:
+            raise ClientDisconnect from None
+        if chunk is None:
+            return
+        yield chunk
 
 
 async def limited(request: Request, limit: int) -> AsyncGenerator[bytes]:
@@ -17,7 +34,7 @@ async def limited(request: Request, limit: int) -> AsyncGenerator[bytes]:
     if length.isdigit() and int(length) > limit:
         raise refusal
     size = 0
-    async for chunk in request.stream():
+    async for chunk in arriving(request):
         size += len(chunk)
         if size > limit:
             raise refusal

@@ -13,7 +13,7 @@ from python_multipart.exceptions import FormParserError
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
-from server.api.body import FormParser
+from server.api.body import FormParser, arriving
 from server.api.v2_errors import MAX_IMAGE, Failure, misshapen, too_many_bytes
 
 _MAX_BODY = MAX_IMAGE * 4 // 3 + 4 * 2**20
@@ -92,7 +92,7 @@ async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
     length, size = request.headers.get("content-length", ""), 0
     if length.isdecimal() and int(length) > _MAX_BODY:
         raise too_many_bytes()
-    async for chunk in request.stream():
+    async for chunk in arriving(request):
         size += len(chunk)
         if size > _MAX_BODY:
             raise too_many_bytes()
