@@ -19,6 +19,8 @@ _TYPES = {
     "int": "integer", "float": "number", "bool": "boolean", "string": "string", "list": "array", "tuple": "array",
     "dict": "object", "model": "object", "model_attributes": "object",
 }  # fmt: skip
+_ALTERNATIVES = {"int", "float", "bool", "str", "list", "tuple", "dict", "none"}
+"""What pydantic calls the types of a union in a fault's place; others are no identifiers, or capitalised."""
 _SENTENCES = {"array": "input should be a list", "object": "input should be an object"}
 """What is said in place of pydantic's sentence, which speaks of tuples and classes."""
 
@@ -84,7 +86,7 @@ def _distinct(invalid: pydantic.ValidationError, fields: dict[str, Any]) -> dict
     """One fault a place: a value that fits none of several types is told of once."""
     found = dict[Place, Any]()
     for fault in invalid.errors(include_url=False):
-        found.setdefault(_place(fault["loc"], fields, missing=fault["type"] == "missing"), fault)
+        found.setdefault(_place(fault["loc"], fields), fault)
     return found
 
 
@@ -121,7 +123,7 @@ def _choices(expected: object) -> list[Any] | None:
     return list(ast.literal_eval(f"({expected.replace(' or ', ', ')},)"))
 
 
-def _place(found: Sequence[int | str], fields: Any, *, missing: bool) -> Place:
+def _place(found: Sequence[int | str], fields: Any) -> Place:
     """A fault's place in the client's object: without the names of alternatives, which pydantic puts between."""
     place, value = list[str | int](), fields
     for index, part in enumerate(found):
@@ -129,9 +131,14 @@ def _place(found: Sequence[int | str], fields: Any, *, missing: bool) -> Place:
             if not isinstance(value, list):
                 continue  # a value that stands for a list of one
             value = value[part] if part < len(value) else None
-        elif not isinstance(value, dict) or (part not in value and not (missing and index == len(found) - 1)):
+        elif not isinstance(value, dict) or (part not in value and (index < len(found) - 1 or not _is_member(part))):
             continue
         else:
             value = value.get(part)
         place.append(part)
     return tuple(place)
+
+
+def _is_member(part: str) -> bool:
+    """Whether the end of a fault's place names a member that is absent, and not a type that was tried."""
+    return part.isidentifier() and part[0].islower() and part not in _ALTERNATIVES
