@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any
-from uuid import uuid4
 
 import orjson
 import uvicorn
@@ -26,9 +25,9 @@ from server.api.protocol import Protocol
 from server.api.v1_http import TaskArray
 from server.api.v1_socket import Socket
 from server.config import Config
-from server.errors import ApiError, InternalServerError, MethodNotAllowed, NotFound, wire
+from server.errors import ApiError, MethodNotAllowed, NotFound, wire
 from server.gateway import Gateway
-from server.log import log
+from server.log import incident, log
 from server.openapi import document
 
 _LOCAL_PAGES = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
@@ -88,9 +87,7 @@ async def _refused(request: Request, failure: Exception) -> Response:
 
 
 async def _broken(request: Request, failure: Exception) -> Response:
-    incident = uuid4().hex[:12]
-    log.error("request_failed", incident=incident, path=request.url.path, exc_info=failure)
-    return await _refused(request, InternalServerError(f"The server failed, incident {incident}."))
+    return await _refused(request, incident("request_failed", failure, path=request.url.path))
 
 
 async def _nowhere(request: Request, failure: Any) -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -13,9 +12,9 @@ from starlette.responses import Response
 
 from server.api.body import bearer, read_body
 from server.api.v3_prediction import sentence, task_code
-from server.errors import ApiError, InternalServerError, InvalidRequest, MethodNotAllowed
+from server.errors import ApiError, InvalidRequest, MethodNotAllowed
 from server.gateway import Gateway
-from server.log import log
+from server.log import incident
 from server.tenants import Tenant
 
 _WORDS = {
@@ -54,9 +53,7 @@ def answered(gateway: Gateway, endpoint: Keyless) -> Callable[[Request], Awaitab
         except ClientDisconnect:
             return Response(status_code=499)
         except Exception as bug:
-            incident = uuid4().hex[:12]
-            log.error("request_failed", incident=incident, path=request.url.path, exc_info=bug)
-            return refused([InternalServerError(f"The server failed, incident {incident}.").as_dict()])
+            return refused([incident("request_failed", bug, path=request.url.path).as_dict()])
         return found if isinstance(found, Response) else success(found)
 
     return answer
