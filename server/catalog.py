@@ -7,7 +7,7 @@ import importlib
 import pkgutil
 import reprlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic
 
@@ -23,6 +23,9 @@ _ALTERNATIVES = {"int", "float", "bool", "str", "list", "tuple", "dict", "none"}
 """What pydantic calls the types of a union in a fault's place; others are no identifiers, or capitalised."""
 _SENTENCES = {"array": "input should be a list", "object": "input should be an object"}
 """What is said in place of pydantic's sentence, which speaks of tuples and classes."""
+
+
+P = TypeVar("P", bound=Params)
 
 
 class Catalog:
@@ -66,20 +69,26 @@ def read(task: Task[Any, Any], fields: dict[str, Any], *, strict: bool = False) 
 
     With `strict`, a field that the task does not have is refused too.
     """
-    refusals: list[ApiError] = []
-    if strict:
-        known = {wire_name(name) for name in task.params.model_fields}
-        refusals += [
-            UnknownParameter(f"{task.task_type} has no parameter {name!r}.", parameter=name)
-            for name in fields
-            if name not in known
-        ]
+    known = {wire_name(name) for name in task.params.model_fields} if strict else fields
+    unknown: list[ApiError] = [
+        UnknownParameter(f"{task.task_type} has no parameter {name!r}.", parameter=name)
+        for name in fields
+        if name not in known
+    ]
+    found = checked(task.params, fields)
+    return unknown + found if isinstance(found, list) else unknown or found
+
+
+def checked(schema: type[P], fields: dict[str, Any]) -> P | list[ApiError]:
+    """Fields in their wire spelling as this schema has them, or every refusal at once."""
     try:
-        params = task.params.model_validate(fields, by_alias=True, by_name=False)
+        params = schema.model_validate(fields, by_alias=True, by_name=False)
     except pydantic.ValidationError as invalid:
-        return refusals + [_refusal(place, found) for place, found in _distinct(invalid, fields).items()]
-    refusals += [InvalidParameter(sentence, parameter=parameter) for parameter, sentence in broken_rules(params)]
-    return refusals or params
+        return [_refusal(place, found) for place, found in _distinct(invalid, fields).items()]
+    broken: list[ApiError] = [
+        InvalidParameter(sentence, parameter=parameter) for parameter, sentence in broken_rules(params)
+    ]
+    return broken or params
 
 
 def _distinct(invalid: pydantic.ValidationError, fields: dict[str, Any]) -> dict[Place, Any]:

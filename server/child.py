@@ -6,6 +6,7 @@ worker's output, never into an answer. It may crash, hang or be killed: the work
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import sys
@@ -19,11 +20,11 @@ import orjson
 
 from server.catalog import Catalog, read
 from server.config import read_config
-from server.errors import ApiError, InternalServerError
+from server.errors import ApiError, InternalServerError, TaskCancelled
 from server.lifeline import die_with_parent
 from server.log import log, start
 from server.models import Models
-from server.run import Run
+from server.run import Run, Stop
 from server.schema import Result, wire_name
 from server.task import Limits
 
@@ -35,14 +36,24 @@ class Wire:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        self.file = connection.makefile("rb")
 
     def receive(self) -> dict[str, Any] | None:
         """The next message; None when the worker is gone."""
-        head = self.file.read(_HEAD.size)
-        if len(head) < _HEAD.size:
-            return None
-        return orjson.loads(self.file.read(_HEAD.unpack(head)[0]))
+        head = self._exactly(_HEAD.size)
+        return orjson.loads(self._exactly(_HEAD.unpack(head)[0])) if head else None
+
+    def _exactly(self, size: int) -> bytes:
+        """So many bytes, and none that come after them: `stopped` looks at what the socket still has."""
+        found = bytearray()
+        while len(found) < size:
+            if not (more := self.connection.recv(size - len(found))):
+                return b""
+            found += more
+        return bytes(found)
+
+    def stopped(self) -> bool:
+        """Whether the worker has said that the task it gave last is to stop."""
+        return bool(select.select([self.connection], [], [], 0)[0]) and self.receive() is not None
 
     def send(self, message: dict[str, Any]) -> None:
         body = orjson.dumps(message)
@@ -62,6 +73,8 @@ def perform(catalog: Catalog, order: dict[str, Any], run: Run) -> dict[str, Any]
             raise TypeError(f"{task.task_type} returned {type(found).__name__}, not its Result")
     except ApiError as failure:
         return {"failure": failure.as_dict()}
+    except Stop:
+        return {"failure": TaskCancelled().as_dict()}
     except Exception:
         incident = uuid4().hex[:12]
         log.error("task_raised", incident=incident, task_type=order["task_type"], trace=traceback.format_exc())
@@ -92,7 +105,10 @@ def main(descriptor: int, parent: int) -> None:
     limits = Limits(**hello["limits"])
     wire.send({"ready": True})
     while (order := wire.receive()) is not None:
-        wire.send(perform(catalog, order, Run(order, replace(limits, **order["limits"]), models, wire.send)))
+        if "cancel" in order:  # of a task that had just ended
+            continue
+        run = Run(order, replace(limits, **order["limits"]), models, wire.send, wire.stopped)
+        wire.send(perform(catalog, order, run))
 
 
 if __name__ == "__main__":

@@ -71,6 +71,10 @@ class Config(BaseModel):
     max_sockets_per_key: int = Field(2000, ge=1, description="Open sockets of one key on one gateway.")
     max_unauthenticated_per_ip: int = Field(1000, ge=1, description="Sockets of one address that wait to authenticate.")
     rate_limit: Rate = Field(0, description="Tasks that a key may send, like 10/s or 600/min; 0 is no limit.")
+    max_queued: int = Field(100_000, ge=1, description="Tasks of all keys that may wait or run, on each shard.")
+    max_queued_per_key: int = Field(10_000, ge=1, description="Tasks of one key that may wait or run.")
+    max_graph_tasks: int = Field(64, ge=1, description="Tasks in one array that may build on each other.")
+    max_graph_depth: int = Field(16, ge=1, description="How many of them may follow one on the other.")
     auth_timeout: Duration = Field(10, gt=0, description="A socket must authenticate within this time.")
     idle_timeout: Duration = Field(
         120, gt=0, description="A socket silent for this long, with no work open, is closed."
@@ -106,6 +110,14 @@ class Config(BaseModel):
         ge=0,
         description="A task whose process outgrows this is ended; 0: no bound. Loaded weights come on top.",
     )
+    cancel_grace: Duration = Field(
+        2, ge=0, description="A running task that was cancelled gets this long to stop by itself."
+    )
+    cache_ttl: Duration = Field(
+        86400, ge=0, description="The same work is answered from an earlier result for this long; 0: always done anew."
+    )
+    shared_cache: bool = Field(False, description="Earlier results serve other keys as well (of the same shard).")
+    test_mode: bool = Field(False, description="Tasks may ask for faults (`simulate`), to test clients against.")
     drain_timeout: Duration = Field(30, ge=0, description="On SIGTERM, running work gets this long to finish.")
 
     origins: Words = Field((), description="Browser origins allowed besides the server's own; * is any.")

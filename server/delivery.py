@@ -28,7 +28,8 @@ from server.blobs import BlobMissing, Blobs
 from server.config import Config
 from server.errors import MediaNotFound
 from server.images import Images
-from server.queue import Known, Queue
+from server.jobs import Known
+from server.queue import Queue
 from server.store import Store
 from server.tenants import Tenant, Tenants
 from server.webhooks import Delivery

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,8 +11,10 @@ import orjson
 from server.addresses import RECEIVER_PORTS, Guard
 from server.blobs import Blobs
 from server.catalog import Catalog
+from server.envelope import ENVELOPE
 from server.errors import ApiError, ConflictTaskUUID
-from server.prepare import ENVELOPE, Caller, Prepared, Refused, Request, prepare, refuse
+from server.graph import Step, arranged
+from server.prepare import Caller, Prepared, Refused, Request, prepare, refuse
 from server.queue import Queue
 from server.tenants import Tenants
 
@@ -36,16 +39,29 @@ class Dispatch:
         self.queue = queue
         self.tenants = tenants
         self.blobs = blobs
+        self.config = queue.config
         self.guard = Guard(queue.config.fetch_allow, RECEIVER_PORTS)
 
     def prepare(self, caller: Caller, request: Request) -> Prepared | Refused:
         """Check one object. Only CPU work: a large one may be checked in a thread."""
-        return prepare(self.catalog, self.guard, caller, request)
+        return prepare(self.catalog, self.guard, caller, request, test_mode=self.config.test_mode)
+
+    def arranged(self, steps: Sequence[Step]) -> tuple[list[Step], list[int]]:
+        """The checked objects of one array, and the order to submit them in (see `graph`)."""
+        return arranged(steps, self.config.max_graph_tasks, self.config.max_graph_depth)
 
     async def submit(self, caller: Caller, prepared: Prepared) -> Accepted | Refused:
         """Queue a checked task. Once this returns Accepted, an outcome will come."""
+        answer, graph = await self._submit(caller, prepared), prepared.graph
+        if graph:
+            graph.told(prepared.job.uuid, answer.failures[0] if isinstance(answer, Refused) else None)
+        return answer
+
+    async def _submit(self, caller: Caller, prepared: Prepared) -> Accepted | Refused:
         job, staged = prepared.job, list[str]()
         try:
+            if prepared.graph:
+                await prepared.graph.turn(prepared)
             await self.tenants.spend(caller.tenant, 1)
             for name, data in prepared.payloads.items():
                 await self.blobs.put(name, data)
@@ -56,6 +72,8 @@ class Dispatch:
                 sent=_kept(prepared.request.sent),
                 delivery=prepared.delivery,
                 fingerprint=prepared.fingerprint,
+                references=prepared.references,
+                failing=prepared.failing,
             )
             if answer == "conflict":
                 raise ConflictTaskUUID(parameter="taskUUID")

@@ -26,6 +26,7 @@ class ApiError(Exception):
         self.message = message or self.sentence
         super().__init__(self.message)
         self.parameter = parameter
+        self.code = type(self).code.replace("*", _pascal(parameter or ""))
         self.details = {name: value for name, value in details.items() if value is not None}
 
     def __init_subclass__(cls) -> None:
@@ -63,19 +64,11 @@ class InvalidParameter(ApiError):
 
     code, status, retryable = "invalid*", 400, False
 
-    def __init__(self, message: str, *, parameter: str, **details: Any) -> None:
-        super().__init__(message, parameter=parameter, **details)
-        self.code = "invalid" + _pascal(parameter)
-
 
 class MissingParameter(ApiError):
     """A required parameter is absent, null or empty. The code is `missing` and the parameter's name."""
 
     code, status, retryable = "missing*", 400, False
-
-    def __init__(self, message: str, *, parameter: str, **details: Any) -> None:
-        super().__init__(message, parameter=parameter, **details)
-        self.code = "missing" + _pascal(parameter)
 
 
 class UnknownParameter(ApiError):
@@ -141,6 +134,33 @@ class TaskExpired(ApiError):
 
     code, status, retryable = "taskExpired", 404, False
     sentence = "The image sent with this task is no longer kept. Send it again, as a new task."
+
+
+class InvalidTaskReference(ApiError):
+    """The task names another one that is unknown, has no such result, or stands on this one in turn."""
+
+    code, status, retryable = "invalidTaskReference", 400, False
+
+
+class DependencyFailed(ApiError):
+    """A task that this one builds on has failed; `cause` is the first failure. This one was not run."""
+
+    code, status, retryable = "dependencyFailed", 424, False
+    sentence = "Task %s, which this one builds on, ended with %s. Mend that one, and send both as new tasks."
+
+
+class TaskCancelled(ApiError):
+    """The task, or one that it builds on, was cancelled."""
+
+    code, status, retryable = "taskCancelled", 409, False
+    sentence = "The task was cancelled."
+
+
+class DeadlineExceeded(ApiError):
+    """The task was not started or not ended within the time that it gave itself, and was given up."""
+
+    code, status, retryable = "deadlineExceeded", 504, True
+    sentence = "The task was not %s within the time it gave itself. Give it more, or send it when less is waiting."
 
 
 class MediaNotFound(ApiError):

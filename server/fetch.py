@@ -20,9 +20,11 @@ import pybase64
 from server.addresses import Guard, Network, Refused, Resolver, Target, Unresolved, guarded_client, read_url
 from server.errors import ApiError, DownloadFailed, InvalidImageURL, InvalidParameter, ValueTooLarge
 
-Kind = Literal["uuid", "url", "data", "base64"]
+Kind = Literal["uuid", "result", "content", "url", "data", "base64"]
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NTH = re.compile(rf"{_UUID.pattern}#[1-9][0-9]?", re.IGNORECASE)
+_RESULT, _CONTENT = 39, len("blake3:") + 64
 _SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _HEAD = 1024
 """Characters at the start of a reference within which a scheme or the head of a data URI must stand."""
@@ -40,9 +42,14 @@ _HEADERS = (
 
 
 def kind(reference: str) -> Kind:
-    """What a reference is by its form. `base64` is all that remains; whether it decodes is another matter."""
+    """What a reference is by its form: an image or a task by its `uuid`, a task's nth `result` (`‹uuid›#n`), an image
+    by its `content` (`blake3:‹hex›`), … `base64` is all that remains; whether it decodes is another matter."""
     if len(reference) == 36 and _UUID.fullmatch(reference):
         return "uuid"
+    if len(reference) <= _RESULT and _NTH.fullmatch(reference):
+        return "result"
+    if len(reference) == _CONTENT and reference[:7] == "blake3:":
+        return "content"
     head = reference[:_HEAD]
     if head.lstrip()[:5].lower() == "data:":
         return "data"

@@ -30,10 +30,11 @@ from server.errors import (
 )
 from server.images import record
 from server.inputs import IMAGES, Inputs
+from server.jobs import Claim, Job, Outcome
 from server.log import log
-from server.queue import Claim, Job, Outcome, Queue
-from server.runner import Crashed, Overgrown, Runner, TimedOut
-from server.webhooks import record as delivery
+from server.queue import Queue
+from server.runner import Crashed, Overgrown, Runner, Stopped, TimedOut
+from server.webhooks import owed
 
 _RUNNING_SECONDS = 0.05
 _RETRY_SECONDS = 0.5
@@ -58,10 +59,14 @@ class Handling:
         """Carry one job to its outcome; `entered` is told of each phase."""
         started, job = time.monotonic(), claim.job
         scratch = (self.blobs.scratch or Path(tempfile.gettempdir())) / f"task-{uuid4().hex}"
+        if job.start_within and not await self.queue.start(claim):
+            return  # its time was over
         noting = asyncio.get_running_loop().call_later(_RUNNING_SECONDS, self._tell, self.queue.start, claim)
         try:
             outcome = self._owing(job, await self._outcome(claim, scratch, entered))
             await self._finish(claim, outcome, time.monotonic() - started)
+        except Stopped:
+            return
         finally:
             noting.cancel()
             if scratch.exists():
@@ -82,6 +87,8 @@ class Handling:
             if failure := answer.get("failure"):
                 return self._failed(job, failure)
             return await self._stored(job, answer)
+        except Stopped:
+            raise
         except ApiError as failure:
             return self._failed(job, failure.as_dict())
         except Exception as bug:
@@ -108,14 +115,14 @@ class Handling:
         entered("running")
         order = {
             "task_type": job.task_type, "params": job.params, "uuids": job.uuids, "scratch": str(scratch),
-            "limits": job.limits,
+            "limits": job.limits, "claim": claim.name,
             "inputs": {reference: brought.as_dict() for reference, brought in inputs.items()},
             "images_url": f"{job.base_url}{IMAGES}{job.tenant}",
         }  # fmt: skip
         seconds = self.config.task_timeout or task.seconds
         for _ in range(claim.attempt, self.config.attempts + 1):
             try:
-                return await self.runner.run(order, seconds, partial(self._tell, self.queue.progress, job))
+                return await self.runner.run(order, seconds, partial(self._tell, self.queue.progress, claim))
             except Crashed:
                 log.warning("task_process_crashed", task=job.uuid, task_type=job.task_type)
             except Overgrown:
@@ -151,22 +158,9 @@ class Handling:
         return Outcome(failure=failure)
 
     def _owing(self, job: Job, outcome: Outcome) -> Outcome:
-        """The outcome with what is to be sent to the task's receivers: each result alone, as clients of the task
-        array expect it; one prediction for all; the image of each result."""
-        owed, about = list[dict[str, Any]](), {"tenant": job.tenant, "task": job.uuid, "base_url": job.base_url}
-        if job.webhook and job.face == "v3":
-            owed.append(delivery(job.webhook, kind="prediction", **about))
-        elif job.webhook and outcome.failure:
-            owed.append(delivery(job.webhook, kind="errors", **about))
-        elif job.webhook:
-            places = range(len(outcome.items))
-            owed += [delivery(job.webhook, kind="item", index=place, **about) for place in places]
-        if job.upload and outcome.images:
-            member = self.catalog.named(job.task_type).uuid_member or ""
-            made = {image["uuid"] for image in outcome.images}
-            images = [item[member] for item in outcome.items if item.get(member) in made]
-            owed += [delivery(job.upload, kind="image", image=uuid, **about) for uuid in images]
-        return replace(outcome, deliveries=owed)
+        """The outcome with what is to be sent to the task's receivers."""
+        member = self.catalog.named(job.task_type).uuid_member or ""
+        return replace(outcome, deliveries=owed(job, outcome, member))
 
     async def _finish(self, claim: Claim, outcome: Outcome, seconds: float) -> None:
         """Say the outcome until Redis has it. A job that is no longer ours leaves nothing behind."""

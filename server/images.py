@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -29,6 +29,8 @@ class Image:
     height: int
     bytes: int
     created: float
+    hashes: list[str] = field(default_factory=list[str])
+    """What it can be found by: `blake3:‹hex›` of its file, and of the file that it was made of."""
     ttl: int | None = None
     """Seconds after which it is gone, used or not; None: the term that every use starts again."""
 
@@ -44,6 +46,12 @@ class Images:
         """An image's record, its whole life before it again; None when there is no such image."""
         record = await self.store.run("use", self.store.home(tenant), tenant, uuid.lower(), self.ttl, int(time.time()))
         return Image(**orjson.loads(record)) if record else None
+
+    async def containing(self, tenant: str, content: str) -> str | None:
+        """The UUID of the image that was last registered with this content (`blake3:‹hex›`, of the file as it came or
+        as it is kept)."""
+        found = await self.store.guarded("GET", f"{self.store.home(tenant)}:content:{tenant}:{content}")
+        return found.decode() if found else None
 
     async def forget(self, tenant: str, uuid: str) -> bool:
         """Take an image out of the registry; the sweeper removes its bytes. False when there was none."""

@@ -10,11 +10,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from server.blobs import BlobMissing, Blobs
+from server.catalog import Catalog
 from server.config import Config
-from server.errors import MediaNotFound, TaskExpired
+from server.errors import InvalidTaskReference, MediaNotFound, TaskExpired
 from server.fetch import Fetcher, kind
 from server.images import Images
-from server.queue import Job
+from server.jobs import Job
+from server.queue import Queue
 from server.schema import references, spelled
 from server.task import Task
 
@@ -39,8 +41,12 @@ class Brought:
 class Inputs:
     """Brings what references name. A stored image that is brought is used: its life starts again."""
 
-    def __init__(self, config: Config, images: Images, blobs: Blobs, fetcher: Fetcher) -> None:
+    def __init__(
+        self, config: Config, queue: Queue, images: Images, blobs: Blobs, fetcher: Fetcher, catalog: Catalog
+    ) -> None:
         self.config = config
+        self.queue = queue
+        self.catalog = catalog
         self.images = images
         self.blobs = blobs
         self.fetcher = fetcher
@@ -75,8 +81,9 @@ class Inputs:
 
         if reference.startswith(_STAGED):
             return Brought(await self._staged(reference.removeprefix(_STAGED), into), place)
-        if kind(reference) == "uuid":
-            return Brought(await self._stored(job.tenant, reference, place, into), place, reference.lower())
+        if kind(reference) in ("uuid", "result", "content"):
+            uuid, path = await self._named(job.tenant, reference, place, into)
+            return Brought(path, place, uuid)
         if own := self._own(job, reference):
             tenant, uuid = own
             path = await self._stored(tenant, uuid, place, into)
@@ -90,6 +97,37 @@ class Inputs:
             return await self.blobs.local(blob, into)
         except BlobMissing:
             raise TaskExpired from None
+
+    async def _named(self, tenant: str, reference: str, place: str, into: Callable[[], Path]) -> tuple[str, Path]:
+        """An image by its UUID, its content or the task that made it: its UUID, and where it lies."""
+        if kind(reference) == "content":
+            uuid = await self.images.containing(tenant, reference)
+            if uuid is None:
+                sentence = f"{place}: no image of this key is kept with this content. Send its bytes."
+                raise MediaNotFound(sentence, parameter=place)
+            return uuid, await self._stored(tenant, uuid, place, into)
+        uuid, _, n = reference.lower().partition("#")
+        if not n:
+            try:
+                return uuid, await self._stored(tenant, uuid, place, into)
+            except MediaNotFound:
+                made = await self._made_by(tenant, uuid, 1, place)
+                if made is None:
+                    raise
+        else:
+            made = await self._made_by(tenant, uuid, int(n), place) or uuid
+        return made, await self._stored(tenant, made, place, into)
+
+    async def _made_by(self, tenant: str, task: str, n: int, place: str) -> str | None:
+        """The UUID of the nth image that a task has made; None where there is no such task. It has ended by now."""
+        known = await self.queue.known(tenant, task)
+        if known is None:
+            return None
+        member = self.catalog.named(known.request["taskType"]).uuid_member or ""
+        items: list[dict[str, Any]] = (known.outcome or {}).get("items", [])
+        if n > len(items) or not isinstance(items[n - 1].get(member), str):
+            raise InvalidTaskReference(f"{place}: task {task} has made no image {n}.", parameter=place)
+        return items[n - 1][member]
 
     async def _stored(self, tenant: str, uuid: str, place: str, into: Callable[[], Path]) -> Path:
         missing = MediaNotFound(f"{place}: there is no image {uuid}. It may have expired.", parameter=place)

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-from server.queue import told_at
 from server.store import Store
 
 TICKET_SECONDS = 900
@@ -63,7 +62,7 @@ class Predictions:
     async def erased(self, tenant: str, uuid: str) -> float | None:
         """When a task was taken that has been erased a while ago; None when there was none."""
         found = await self.store.guarded("GET", f"{self.store.home(tenant)}:erased:{tenant}:{uuid}")
-        return told_at(found) if found else None
+        return int(found) / 1000 if found else None
 
     async def dropped(self, tenant: str, fingerprint: str, uuid: str) -> None:
         """Whoever asked for a task went away before the answer."""

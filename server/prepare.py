@@ -6,10 +6,8 @@ a job is small and its bytes stay out of Redis.
 
 from __future__ import annotations
 
-import re
-import time
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import uuid4
 
 import orjson
@@ -18,18 +16,19 @@ from blake3 import blake3
 from server.addresses import Guard, read_url
 from server.addresses import Refused as NotReachable
 from server.blobs import staged_blob
-from server.catalog import Catalog, read
-from server.errors import ApiError, InvalidParameter, InvalidRequest, MissingParameter
+from server.catalog import Catalog, checked, read
+from server.envelope import ENVELOPE, Envelope
+from server.errors import ApiError, InvalidParameter, InvalidRequest
 from server.fetch import decode, kind
+from server.jobs import Job, Outcome, Reference
 from server.log import incident
-from server.queue import Job
 from server.schema import Params, Place, references, spelled
 from server.task import Task
 from server.tenants import Tenant
+from server.webhooks import owed
 
-UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.I)
-ENVELOPE = ("taskType", "taskUUID", "deliveryMethod", "includeCost", "webhookURL", "uploadEndpoint", "strict")
 _DEPTH = 32
+_NO_TEST = "This server is not in test mode. Start it with TASKARRAY_TEST_MODE=1, or leave simulate out."
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,8 @@ class Caller:
     tenant: Tenant
     session: str
     base_url: str
+    features: frozenset[str] = frozenset()
+    """What its socket asked for beyond the protocol (see `api/entrance.py`)."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,18 @@ class Request:
     """The dialect in which a receiver (`webhookURL`) is told of the outcome."""
 
 
+class Siblings(Protocol):
+    """What the tasks of one array say to each other (see `graph`)."""
+
+    async def turn(self, prepared: Prepared) -> None:
+        """Wait until those that a task builds on are queued."""
+        ...
+
+    def told(self, uuid: str, failure: dict[str, Any] | None) -> None:
+        """A task is queued, or was refused."""
+        ...
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A task whose parameters are right, and the bytes that came with it, by their staged names."""
@@ -65,6 +78,12 @@ class Prepared:
     delivery: Literal["sync", "async"]
     fingerprint: str
     payloads: dict[str, bytes]
+    references: list[Reference] = field(default_factory=list[Reference])
+    """Other tasks that it builds on."""
+    failing: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """What is owed to its receiver if it fails before a worker has it (`webhooks.record`)."""
+    graph: Siblings | None = None
+    """The other tasks of its array, where it builds on them or they on it."""
 
 
 @dataclass(frozen=True)
@@ -75,31 +94,39 @@ class Refused:
     failures: list[dict[str, Any]]
 
 
-def prepare(catalog: Catalog, guard: Guard, caller: Caller, request: Request) -> Prepared | Refused:
+def prepare(
+    catalog: Catalog, guard: Guard, caller: Caller, request: Request, *, test_mode: bool = False
+) -> Prepared | Refused:
     """Check one object. A large one may be checked in a thread. `guard` is the one of later deliveries."""
     try:
-        return _checked(catalog, guard, caller, request)
+        return _checked(catalog, guard, caller, request, test_mode)
     except ApiError as refusal:
         return refuse(request, [refusal])
     except Exception as bug:
         return refuse(request, [incident("dispatch_failed", bug, tenant=caller.tenant.id)])
 
 
-def _checked(catalog: Catalog, guard: Guard, caller: Caller, request: Request) -> Prepared | Refused:
+def _checked(catalog: Catalog, guard: Guard, caller: Caller, request: Request, test_mode: bool) -> Prepared | Refused:
     if not request.sent:
         raise InvalidRequest("An element of the array is no task object, or has nothing in it.")
     if _deeper(request.sent, _DEPTH):
         raise InvalidRequest(f"A task may be nested {_DEPTH} levels deep.")
-    failures = _envelope_failures(request.fields) + _receiver_failures(guard, request.fields)
+    failures = list[ApiError]()
+    envelope = checked(Envelope, {name: request.fields[name] for name in ENVELOPE if name in request.fields})
+    if isinstance(envelope, list):
+        failures += envelope
+    elif envelope.simulate and not test_mode:
+        failures.append(InvalidParameter(_NO_TEST, parameter="simulate"))
+    failures += _receiver_failures(guard, request.fields)
     try:
         task = catalog.named(request.fields.get("taskType"))
     except ApiError as unsupported:
-        return refuse(request, [*failures, unsupported])
+        return refuse(request, [*(failure for failure in failures if failure.parameter != "taskType"), unsupported])
     fields = {name: value for name, value in request.fields.items() if name not in ENVELOPE}
     params = read(task, fields, strict=request.fields.get("strict") is True)
-    if isinstance(params, list) or failures:
+    if isinstance(params, list) or isinstance(envelope, list) or failures:
         return refuse(request, failures + (params if isinstance(params, list) else []))
-    return _prepared(caller, request, task, params)
+    return _prepared(caller, request, task, envelope, params)
 
 
 def refuse(request: Request, refusals: list[ApiError]) -> Refused:
@@ -122,25 +149,6 @@ def _deeper(value: object, levels: int) -> bool:
     return any(isinstance(item, dict | list) for item in found)
 
 
-def _envelope_failures(fields: dict[str, Any]) -> list[ApiError]:
-    """What is wrong with the members that every task has."""
-    failures: list[ApiError] = []
-    uuid = fields.get("taskUUID")
-    if uuid is None or uuid == "":
-        failures.append(MissingParameter("taskUUID is required: a fresh random UUID v4.", parameter="taskUUID"))
-    elif not isinstance(uuid, str) or not UUID4.fullmatch(uuid):
-        failures.append(InvalidParameter("taskUUID must be a UUID v4.", parameter="taskUUID", type="string"))
-    allowed = ["sync", "async"]
-    if fields.get("deliveryMethod", "sync") not in allowed:
-        failures.append(
-            InvalidParameter("deliveryMethod is sync or async.", parameter="deliveryMethod", allowedValues=allowed)
-        )
-    for name in ("includeCost", "strict"):
-        if not isinstance(fields.get(name, False), bool):
-            failures.append(InvalidParameter(f"{name} is true or false.", parameter=name, type="boolean"))
-    return failures
-
-
 def _receiver_failures(guard: Guard, fields: dict[str, Any]) -> list[ApiError]:
     """What is wrong with the URLs that the outcome goes to, as far as it shows without a look-up."""
     failures: list[ApiError] = []
@@ -149,31 +157,30 @@ def _receiver_failures(guard: Guard, fields: dict[str, Any]) -> list[ApiError]:
         try:
             if isinstance(url, str):
                 guard.check(read_url(url))
-            elif url is not None:
-                failures.append(InvalidParameter(f"{name} is a URL.", parameter=name, type="string"))
         except NotReachable as refused:
             failures.append(InvalidParameter(f"Nothing can be sent to {name}: {refused}.", parameter=name))
     return failures
 
 
-def _prepared(caller: Caller, request: Request, task: Task[Any, Any], params: Params) -> Prepared:
+def _prepared(caller: Caller, request: Request, task: Task[Any, Any], envelope: Envelope, params: Params) -> Prepared:
     wire = params.model_dump(by_alias=True, exclude_unset=True)
-    hashes, payloads = dict[str, str](), dict[str, bytes]()
+    hashes, payloads, named = dict[str, str](), dict[str, bytes](), list[Reference]()
     for place, reference in references(params):
         form = kind(reference)
-        if form == "uuid":
+        if form in ("uuid", "result"):
             _put(wire, place, reference.lower())
+            uuid, _, n = reference.lower().partition("#")
+            named.append(Reference(uuid, spelled(place), int(n or 0), bare=form == "uuid"))
         elif form in ("data", "base64"):
             data = request.files.get(reference) or decode(reference, spelled(place))
             staged = staged_blob(caller.tenant.id)
             payloads[staged] = data
             _put(wire, place, f"staged:{staged}")
             hashes[spelled(place)] = blake3(data).hexdigest()
-    webhook = request.fields.get("webhookURL", "")
-    delivery = "async" if webhook else request.fields.get("deliveryMethod", "sync")
+    named += [Reference(uuid.lower(), f"dependsOn[{at}]") for at, uuid in enumerate(envelope.depends_on)]
     job = Job(
         tenant=caller.tenant.id,
-        uuid=request.fields["taskUUID"].lower(),
+        uuid=envelope.task_uuid.lower(),
         task_type=task.task_type,
         params=wire,
         uuids=[str(uuid4()) for _ in range(getattr(params, "number_results", 1))],
@@ -181,14 +188,20 @@ def _prepared(caller: Caller, request: Request, task: Task[Any, Any], params: Pa
         staged=list(payloads),
         spelling=request.spelling,
         limits=request.limits,
-        include_cost=request.fields.get("includeCost", False),
-        submitted=time.time(),
+        include_cost=envelope.include_cost,
+        include_receipt=envelope.include_receipt,
+        start_within=envelope.start_within_ms or 0,
+        end_within=envelope.deadline_ms or 0,
+        priority=envelope.priority,
+        cache=envelope.cache,
+        simulate=envelope.simulate.model_dump(exclude_defaults=True) if envelope.simulate else {},
         face=request.face,
-        webhook=webhook,
-        upload=request.fields.get("uploadEndpoint", ""),
+        webhook=envelope.webhook_url or "",
+        upload=envelope.upload_endpoint or "",
     )
+    delivery = "async" if job.webhook else envelope.delivery_method
     fingerprint = _fingerprint({**request.fields, **hashes})
-    return Prepared(request, job, delivery, fingerprint, payloads)
+    return Prepared(request, job, delivery, fingerprint, payloads, named, owed(job, Outcome(failure={})))
 
 
 def _put(wire: Any, place: Place, value: str) -> None:

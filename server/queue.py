@@ -1,106 +1,33 @@
-"""Jobs: submitted by the gateway, claimed and finished by workers, on one Redis stream a shard.
+"""Jobs: submitted by the gateway, claimed and finished by workers, through one Redis stream a shard.
 
-From `submit` on, a job ends in exactly one outcome. A claim is a lease: whoever stops renewing it loses it to the
-next worker, and a late answer is refused. The outcome, the registered images, the outbox entries, the
-deliveries and the acknowledgement are one step (`finish` in scripts.lua).
+From `submit` on, a job ends in exactly one outcome. The stream holds what is given out next; all else waits for its
+turn, or for the tasks it builds on. A claim is a lease: whoever stops renewing it loses it to the next worker, and a
+late answer is refused. Each verb is one step (`scripts/queue.lua`): together or not at all.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 import orjson
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from server.admission import refused
+from server.jobs import Claim, Job, Known, Outcome, Reference, read_job
 from server.store import Store
 
 GROUP = "workers"
-TERMINAL = ("succeeded", "failed")
 Submitted = Literal["accepted", "attached", "replayed", "conflict"]
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A task as it waits in the queue. Small: image bytes are named, never carried."""
-
-    tenant: str
-    uuid: str
-    task_type: str
-    params: dict[str, Any]
-    uuids: list[str]
-    """The UUIDs of its results, given out before it runs."""
-    base_url: str
-    staged: list[str] = field(default_factory=list[str])
-    """Blobs that came with the task and go when it is finished."""
-    spelling: dict[str, str] = field(default_factory=dict[str, str])
-    """Parameters that the client wrote in another place or form, by our name."""
-    limits: dict[str, int] = field(default_factory=dict[str, int])
-    """Limits of its own, in place of the server's (see `task.Limits`)."""
-    include_cost: bool = False
-    submitted: float = field(default_factory=time.time)
-    face: str = "v1"
-    """The dialect in which the task came, and in which its receiver is told of it."""
-    webhook: str = ""
-    """Where the answer is posted; empty: nowhere."""
-    upload: str = ""
-    """Where the bytes of each image are put."""
-
-
-_MEMBERS = tuple(Job.__dataclass_fields__)
-"""What a job is read by: one that a newer gateway has queued may have more."""
-
-
-@dataclass(frozen=True, eq=False)
-class Claim:
-    """A job in a worker's hands: `message` is its place in the stream, `attempt` counts deliveries from 1."""
-
-    job: Job
-    base: str
-    message: str
-    worker: str
-    attempt: int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a job ended: items for the client, or one failure (`ApiError.as_dict`)."""
-
-    items: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    failure: dict[str, Any] | None = None
-    images: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """Records to register (`images.record`)."""
-    forget: list[str] = field(default_factory=list[str])
-    """UUIDs of images to take out of the registry."""
-    deliveries: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """What is to be sent to receivers (`webhooks.record`)."""
-
-    @property
-    def state(self) -> str:
-        return "failed" if self.failure else "succeeded"
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is kept of a task: its request as sent, its state, and its outcome once there is one."""
-
-    request: dict[str, Any]
-    state: str
-    delivery: str
-    uuids: list[str]
-    progress: float | None
-    stage: str
-    outcome: dict[str, Any] | None
-    created: float = 0.0
-    """When it was taken, in seconds since 1970."""
-    seconds: float = 0.0
-    """How long it ran, from claim to outcome."""
+Cancelled = Literal["cancelled", "alreadyFinished", "notFound"]
 
 
 class Queue:
-    """The six verbs over the streams of all shards."""
+    """The verbs over the queues of all shards."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -117,25 +44,47 @@ class Queue:
                         raise
 
     async def submit(
-        self, job: Job, *, session: str, sent: dict[str, Any], delivery: str, fingerprint: str
+        self,
+        job: Job,
+        *,
+        session: str,
+        sent: dict[str, Any],
+        delivery: str,
+        fingerprint: str,
+        references: Sequence[Reference] = (),
+        failing: Sequence[dict[str, Any]] = (),
     ) -> Submitted:
-        """Queue a job for a session, or attach the session to the same task if it is known already."""
-        answer = await self.store.run(
-            "submit", self.store.home(job.tenant), job.tenant, job.uuid, fingerprint, session,
-            self.config.duplicate_task, round(self.config.result_ttl), sent["taskType"], delivery,
-            orjson.dumps(sent), orjson.dumps(job.uuids), orjson.dumps(job), job.task_type,
-            int(self.config.shards > 1),
-        )  # fmt: skip
-        return answer.decode()
+        """Queue a job for a session, or attach the session to the same task if it is known already.
 
-    async def fresh(self, base: str, worker: str, wait: float) -> Claim | None:
-        """The next job of a shard, waiting up to `wait` seconds (0: not at all, 4: the most that the store bears)."""
-        options = ("BLOCK", round(wait * 1000)) if wait else ()
+        `references` are other tasks that must have succeeded first; `failing` are the deliveries that a failure books
+        where no worker comes to it. Raises InvalidTaskReference, DependencyFailed, RateLimitExceeded and
+        ServiceUnavailable; then nothing is queued.
+        """
+        config = self.config
+        word, *about = await self.store.run(
+            "submit", self.store.home(job.tenant), job.tenant, job.uuid, fingerprint, session,
+            config.duplicate_task, sent["taskType"], delivery, orjson.dumps(sent), orjson.dumps(job.uuids),
+            orjson.dumps(job), job.task_type, job.priority, orjson.dumps([asdict(named) for named in references]),
+            job.start_within, job.end_within, orjson.dumps(failing), config.max_queued_per_key, config.max_queued,
+        )  # fmt: skip
+        if refusal := refused(config, references, word.decode(), *about):
+            raise refusal
+        return word.decode()
+
+    async def take(self, base: str, worker: str) -> Claim | None:
+        """The next job of a shard, if there is one now."""
+        return self._fresh(base, worker, await self.store.run("take", base, worker))
+
+    async def wait(self, base: str, worker: str, seconds: float) -> Claim | None:
+        """The same, waiting for one up to so many seconds (4: the most that the store bears)."""
         found = await self.store.wait(
-            base, "XREADGROUP", "GROUP", GROUP, worker, "COUNT", 1, *options, "STREAMS", f"{base}:jobs", ">"
-        )
-        entries = _entries(found)
-        return self._claim(base, worker, entries[0], 1) if entries else None
+            base, "XREADGROUP", "GROUP", GROUP, worker, "COUNT", 1, "BLOCK", round(seconds * 1000),
+            "STREAMS", f"{base}:jobs", ">",
+        )  # fmt: skip
+        claim = self._fresh(base, worker, found)
+        if claim:  # nobody waits for this: with a job in hand, none is lost over it
+            asyncio.ensure_future(self.store.run("feed", base)).add_done_callback(asyncio.Future.exception)
+        return claim
 
     async def stale(self, base: str, worker: str) -> Claim | None:
         """A job whose worker has been silent for the lease, if there is one."""
@@ -156,7 +105,7 @@ class Queue:
 
     async def start(self, claim: Claim) -> bool:
         """Say that the job begins to run. False when it is no longer this worker's."""
-        return bool(await self._step("start", claim, claim.job.tenant, claim.job.uuid, claim.message, claim.worker))
+        return bool(await self._step("start", claim, *_names(claim)))
 
     async def renew(self, claim: Claim) -> bool:
         """Keep the claim for another lease. False when it is no longer this worker's."""
@@ -169,46 +118,78 @@ class Queue:
 
     async def finish(self, claim: Claim, outcome: Outcome, seconds: float) -> bool:
         """End the job. False when it is no longer this worker's: then nothing has changed."""
-        job = claim.job
-        kept = {"items": outcome.items} if not outcome.failure else {"failure": outcome.failure}
         return bool(
             await self._step(
-                "finish", claim, job.tenant, job.uuid, claim.message, claim.worker, outcome.state,
-                orjson.dumps(kept), round(self.config.result_ttl), round(self.config.image_ttl),
-                orjson.dumps(outcome.images), orjson.dumps(outcome.forget), job.task_type,
-                outcome.failure["code"] if outcome.failure else "", f"{seconds:.6f}", int(time.time()),
-                orjson.dumps(outcome.deliveries),
+                "finish", claim, *_names(claim), outcome.state, orjson.dumps(outcome.kept), self._result_ttl,
+                round(self.config.image_ttl), orjson.dumps(outcome.images), orjson.dumps(outcome.forget),
+                f"{seconds:.6f}", orjson.dumps(outcome.deliveries),
             )
         )  # fmt: skip
 
-    async def progress(self, job: Job, fraction: float, stage: str) -> None:
-        """Note how far a job is, for whoever asks."""
-        key = f"{self.store.home(job.tenant)}:task:{job.tenant}:{job.uuid}"
-        await self.store.guarded("HSET", key, "progress", f"{fraction:.4f}", "stage", stage)
+    async def progress(self, claim: Claim, fraction: float, stage: str) -> None:
+        """Note how far a job is, for whoever asks or waits."""
+        await self._step("progress", claim, *_names(claim), f"{fraction:.4f}", stage)
+
+    async def lead(self, claim: Claim, work: str, seconds: float) -> tuple[str, str, dict[str, Any]] | str:
+        """The same work is done once: by the job that leads it, which is remembered for so many seconds.
+
+        `lead`: this one is to do it. `follow`: another one does, and this claim is over; the job comes back when that
+        one has ended. `lost`: the claim is another worker's. Else what the leader's tenant, its UUID and outcome are.
+        """
+        word, *done = await self._step(
+            "lead", claim, *_names(claim), work, max(1, round(seconds)), orjson.dumps(claim.job), claim.job.cache
+        )
+        if word != b"done":
+            return word.decode()
+        owner, leader, outcome = done
+        return owner.decode(), leader.decode(), orjson.loads(outcome)
+
+    async def cancel(self, tenant: str, uuids: Sequence[str]) -> list[Cancelled]:
+        """End tasks that have not ended; what became of each."""
+        lowered = [uuid.lower() for uuid in uuids]
+        found = await self.store.run("cancel", self.store.home(tenant), tenant, self._result_ttl, *lowered)
+        return [word.decode() for word in found]
+
+    async def overdue(self) -> int:
+        """End the tasks whose time is over; how many there were."""
+        found = [await self.store.run("overdue", base, self._result_ttl, 100) for base in self.store.bases]
+        return sum(found)
+
+    async def ahead(self, tenant: str, uuid: str) -> int | None:
+        """How many tasks are given out before this one, as far as one can tell; None where it waits for no turn."""
+        return await self.store.run("ahead", self.store.home(tenant), tenant, uuid.lower())
 
     async def known(self, tenant: str, uuid: str) -> Known | None:
         """What is kept of a task of this tenant; None when there is nothing."""
-        names = ("request", "state", "delivery", "uuids", "progress", "stage", "outcome", "message", "seconds")
+        names = (
+            "request", "state", "delivery", "uuids", "progress", "stage", "outcome", "created", "seconds", "started",
+            "worker",
+        )  # fmt: skip
         key = f"{self.store.home(tenant)}:task:{tenant}:{uuid.lower()}"
         found = await self.store.guarded("HMGET", key, *names)
-        request, state, delivery, uuids, progress, stage, outcome, message, seconds = found
+        request, state, delivery, uuids, progress, stage, outcome, created, seconds, started, worker = found
         if request is None:
             return None
         return Known(
             orjson.loads(request), state.decode(), delivery.decode(), orjson.loads(uuids),
             float(progress) if progress else None, stage.decode() if stage else "",
-            orjson.loads(outcome) if outcome else None, told_at(message), float(seconds or 0),
+            orjson.loads(outcome) if outcome else None, int(created) / 1000, float(seconds or 0),
+            int(started or 0) / 1000, worker.decode() if worker else "",
         )  # fmt: skip
 
     async def depth(self) -> tuple[int, float]:
         """How many jobs wait or run, and the age of the oldest in seconds."""
         depth, oldest = 0, (now := time.time())
         for base in self.store.bases:
-            depth += await self.store.guarded("XLEN", f"{base}:jobs")
-            first = _rows(await self.store.guarded("XRANGE", f"{base}:jobs", "-", "+", "COUNT", 1))
+            depth += await self.store.guarded("ZCARD", f"{base}:unfinished")
+            first = await self.store.guarded("ZRANGE", f"{base}:unfinished", 0, 0, "WITHSCORES")
             if first:
-                oldest = min(oldest, told_at(first[0][0]))
+                oldest = min(oldest, float(first[1]) / 1000)
         return depth, now - oldest
+
+    @property
+    def _result_ttl(self) -> int:
+        return round(self.config.result_ttl)
 
     async def _step(self, script: str, claim: Claim, *arguments: Any) -> Any:
         return await self.store.run(script, claim.base, *arguments)
@@ -221,21 +202,19 @@ class Queue:
         pending = await redis.xpending_range(f"{base}:jobs", GROUP, message, message, 1)
         return self._claim(base, worker, entries[0], int(pending[0]["times_delivered"]) if pending else 1)
 
+    def _fresh(self, base: str, worker: str, found: Any) -> Claim | None:
+        """The claim in an XREADGROUP answer about one stream."""
+        entries = _rows(found[0][1]) if found else []
+        return self._claim(base, worker, entries[0], 1) if entries else None
+
     def _claim(self, base: str, worker: str, entry: Any, attempt: int) -> Claim:
         message, fields = entry
-        told = orjson.loads(fields[b"job"])
-        job = Job(**{name: told[name] for name in _MEMBERS if name in told})
-        return Claim(job, base, message.decode(), worker, attempt)
+        return Claim(read_job(fields[b"job"]), base, message.decode(), worker, attempt)
 
 
-def told_at(message: bytes) -> float:
-    """When an entry was put on a stream, which its id says."""
-    return int(message.partition(b"-")[0]) / 1000
-
-
-def _entries(found: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    """The entries of the one stream in an XREADGROUP answer."""
-    return _rows(found[0][1]) if found else []
+def _names(claim: Claim) -> tuple[str, str, str, str]:
+    """What a step knows a claim by."""
+    return claim.job.tenant, claim.job.uuid, claim.message, claim.worker
 
 
 def _rows(entries: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:

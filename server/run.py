@@ -22,13 +22,24 @@ _MIME = {
     "TIFF": "image/tiff", "GIF": "image/gif",
 }  # fmt: skip
 _INLINE = {"base64Data": "base64_data", "dataURI": "data_uri"}
-_PROGRESS_SECONDS = 0.2
+_PROGRESS_SECONDS = 0.25
+
+
+class Stop(BaseException):
+    """The task was cancelled. No Exception: a handler that catches those goes on to its end all the same."""
 
 
 class Run:
     """The Context of one task. `order` is what the worker asks for (see `handling`)."""
 
-    def __init__(self, order: dict[str, Any], limits: Limits, models: Models, tell: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        order: dict[str, Any],
+        limits: Limits,
+        models: Models,
+        tell: Callable[..., None],
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.limits = limits
         self.images: list[dict[str, Any]] = []
         self.forgotten: list[str] = []
@@ -37,6 +48,7 @@ class Run:
         self._order = order
         self._models = models
         self._tell = tell
+        self._stopped = stopped
         self._uuids = iter(order["uuids"])
         self._inputs: dict[str, dict[str, Any]] = order["inputs"]
         self._said = 0.0
@@ -127,6 +139,8 @@ class Run:
         self.forgotten.append(ref)
 
     def progress(self, fraction: float, stage: str = "") -> None:
+        if self._stopped():
+            raise Stop
         now = time.monotonic()
         if now - self._said >= _PROGRESS_SECONDS:
             self._said = now

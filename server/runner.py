@@ -42,6 +42,10 @@ class TimedOut(Exception):
     """The task did not answer within its time, and its process was ended."""
 
 
+class Stopped(Exception):
+    """The task was cancelled while it ran. It stopped by itself, or its process was ended."""
+
+
 class Runner:
     """One task process."""
 
@@ -53,6 +57,8 @@ class Runner:
         self._writer: asyncio.StreamWriter
         self._overgrown = False
         self._allowance = 0
+        self._running = ""
+        self._stopped = False
 
     @property
     def busy(self) -> bool:
@@ -65,13 +71,14 @@ class Runner:
         return self._process.pid if self._process else None
 
     async def run(self, order: dict[str, Any], seconds: float, progress: Progress) -> dict[str, Any]:
-        """Have one task done, after those that came before. Raises Crashed, Overgrown or TimedOut."""
+        """Have one task done, after those that came before. Raises Crashed, Overgrown, TimedOut or Stopped."""
         async with self._lock:
+            self._stopped = False
             try:
                 if self._process is None or self._process.returncode is not None or self._reader.at_eof():
                     await self.end()
                     await self._start()
-                self._overgrown = False
+                self._overgrown, self._running = False, order.get("claim", "")
                 async with asyncio.timeout(seconds):
                     answer = await self._watched(order, progress)
             except TimeoutError as late:
@@ -79,15 +86,34 @@ class Runner:
                 raise TimedOut from late
             except (OSError, asyncio.IncompleteReadError) as gone:
                 await self.end()
-                raise (Overgrown if self._overgrown else Crashed) from gone
+                raise (Stopped if self._stopped else Overgrown if self._overgrown else Crashed) from gone
             except BaseException:
                 await self.end()
                 raise
+            finally:
+                self._running = ""
+            if self._stopped:
+                raise Stopped
             full = self.config.worker_memory + self._allowance
             if self._process and (self._overgrown or resident(self._process.pid) > full):
                 log.info("task_process_replaced", reason="memory")
                 await self.end()
             return answer
+
+    def stop(self, claim: str) -> bool:
+        """Tell the task of a claim to stop, and end its process if it does not. False when it does not run here."""
+        process = self._process
+        if not claim or self._running != claim or process is None:
+            return False
+
+        def insist() -> None:
+            if self._running == claim and self._process is process:
+                process.kill()
+
+        self._stopped = True
+        self._send({"cancel": True})
+        asyncio.get_running_loop().call_later(self.config.cancel_grace, insist)
+        return True
 
     async def warm(self) -> None:
         """Start the process before its first task. Raises Crashed when it cannot start."""

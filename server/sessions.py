@@ -51,15 +51,17 @@ class Sessions:
         """Where this gateway is woken, one channel a shard."""
         return [f"{base}:wake:{self.gateway}" for base in self.store.bases]
 
-    async def open(self, tenant: str) -> str:
-        """A new session."""
+    async def open(self, tenant: str, *, events: bool = False) -> str:
+        """A new session. With `events` it is told how its tasks stand while they wait and run."""
         session = str(uuid4())
-        await self.store.run("open", self.store.home(tenant), session, tenant, self.gateway, self.ttl)
+        await self.store.run("open", self.store.home(tenant), session, tenant, self.gateway, self.ttl, int(events))
         return session
 
-    async def resume(self, tenant: str, session: str) -> Resumed | None:
+    async def resume(self, tenant: str, session: str, *, events: bool = False) -> Resumed | None:
         """Take an earlier session over; None when this tenant has none of that name any more."""
-        found = await self.store.run("resume", self.store.home(tenant), session.lower(), tenant, self.gateway, self.ttl)
+        found = await self.store.run(
+            "resume", self.store.home(tenant), session.lower(), tenant, self.gateway, self.ttl, int(events)
+        )
         if not found:
             return None
         confirmed, sent, waiting = found
@@ -86,13 +88,15 @@ class Sessions:
             await self.store.run("touch", self.store.home(tenant), session, self.gateway, self.ttl, confirmed, sent)
         )
 
-    async def restore(self, tenant: str, session: str, sent: int, waits: Iterable[str]) -> list[str] | None:
+    async def restore(
+        self, tenant: str, session: str, sent: int, waits: Iterable[str], *, events: bool = False
+    ) -> list[str] | None:
         """Make a session again that Redis has lost, and have it wait for tasks; those that are lost too are returned.
 
         None when the session is there and another gateway's.
         """
         found = await self.store.run(
-            "restore", self.store.home(tenant), session, tenant, self.gateway, self.ttl, sent, *waits
+            "restore", self.store.home(tenant), session, tenant, self.gateway, self.ttl, sent, int(events), *waits
         )
         return [uuid.decode() for uuid in found] if found is not None else None
 

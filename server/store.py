@@ -1,4 +1,4 @@
-"""The Redis connection, the names of its keys, and the atomic steps of `scripts.lua`.
+"""The Redis connection, the names of its keys, and the atomic steps in `scripts/`.
 
 Commands that are given in one turn of the event loop travel in one pipeline: that, not the server, is what
 limits the rate of small commands. Every key of a tenant carries the hash tag of its shard, so the steps run
@@ -17,13 +17,14 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
+import orjson
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as Gone
 from redis.exceptions import MovedError, NoScriptError
 
 from server.config import Config
-from server.errors import ServiceUnavailable
+from server.errors import DeadlineExceeded, DependencyFailed, ServiceUnavailable, TaskCancelled
 from server.nodes import FAILURES, Command, Nodes
 
 _RECONNECT_SECONDS = 0.3
@@ -31,12 +32,18 @@ _QUIET_SECONDS = 10
 _BATCH = 256
 
 
-def _scripts() -> dict[str, str]:
-    """The steps by name, each with the common part in front."""
-    parts = re.split(r"^--- (\w+)$", (Path(__file__).parent / "scripts.lua").read_text(), flags=re.M)
-    found = dict(zip(parts[1::2], parts[2::2], strict=True))
-    common = found.pop("common")
-    return {name: common + body for name, body in found.items()}
+_FAILURES = (TaskCancelled(), DeadlineExceeded(), DependencyFailed())
+"""The failures of tasks that Redis itself ends."""
+
+
+def _scripts(shards: int) -> dict[str, str]:
+    """The steps by name, each with what all have in common in front."""
+    folder = Path(__file__).parent / "scripts"
+    failures = orjson.dumps({failure.code: failure.as_dict() for failure in _FAILURES}).decode()
+    head = f"local SHARDS, FAILURES = {shards}, [=[{failures}]=]\n{(folder / 'common.lua').read_text()}"
+    text = "\n".join(path.read_text() for path in sorted(folder.glob("*.lua")) if path.stem != "common")
+    parts = re.split(r"^--- (\w+)$", text, flags=re.M)
+    return {name: head + body for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 class Store:
@@ -45,7 +52,7 @@ class Store:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.nodes = Nodes(config.redis_url, cluster=config.redis_cluster)
-        self._sources = _scripts()
+        self._sources = _scripts(config.shards)
         self._sums = {name: sha1(body.encode()).hexdigest() for name, body in self._sources.items()}
         self._lanes: defaultdict[str, list[tuple[Command, asyncio.Future[Any]]]] = defaultdict(list)
         self._flushing: dict[str, asyncio.Task[None]] = {}

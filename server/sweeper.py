@@ -1,4 +1,4 @@
-"""The timers: expired images, forgotten blobs, workers that are no more; and beside them the courier.
+"""The timers: tasks whose time is over, expired images, forgotten blobs, workers that are no more; and the courier.
 
 Any number of sweepers may run: every step checks again, in Redis, that it is still due.
 """
@@ -22,6 +22,7 @@ from server.queue import GROUP, Queue
 from server.store import Store
 
 _SWEEP_SECONDS = 1.0
+_WATCH_SECONDS = 0.25
 _HEAL_SECONDS = 3600.0
 _GRACE_SECONDS = 3600.0
 """A blob without a record may belong to a task that is just finishing; after this long it does not."""
@@ -41,9 +42,10 @@ class Sweeper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep and deliver until told to stop."""
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self.courier.run(stop))
-            both.create_task(self._sweep(stop))
+        async with asyncio.TaskGroup() as services:
+            services.create_task(self.courier.run(stop))
+            services.create_task(self._sweep(stop))
+            services.create_task(self._watch(stop))
         await self.store.close()
 
     async def _sweep(self, stop: asyncio.Event) -> None:
@@ -59,6 +61,17 @@ class Sweeper:
                 log.warning("sweep_failed", reason=str(failure))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _SWEEP_SECONDS)
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """End the tasks whose time is over, a moment after it is."""
+        while not stop.is_set():
+            try:
+                if await self.queue.overdue():
+                    continue
+            except (ApiError, *FAILURES) as failure:
+                log.warning("watch_failed", reason=str(failure))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _WATCH_SECONDS)
 
     async def expire(self) -> int:
         """Delete the blobs of images whose term is over; how many. The record went first, by its own TTL."""

@@ -15,6 +15,7 @@ from uuid import uuid4
 import orjson
 
 from server.addresses import read_url
+from server.jobs import Job, Outcome
 from server.store import Store
 
 Kind = Literal["item", "errors", "prediction", "image"]
@@ -55,6 +56,24 @@ class Standing:
 def record(url: str, **about: Any) -> dict[str, Any]:
     """A new delivery's record, as `queue.finish` books it."""
     return {"id": f"msg_{uuid4().hex}", "url": url, "host": read_url(url).host, "booked": round(time.time(), 3)} | about
+
+
+def owed(job: Job, outcome: Outcome, uuid_member: str = "") -> list[dict[str, Any]]:
+    """What an outcome owes to its task's receivers: each result alone, as clients of the task array expect it; one
+    prediction for all; the image of each result, whose UUID is in its `uuid_member`."""
+    found, about = list[dict[str, Any]](), {"tenant": job.tenant, "task": job.uuid, "base_url": job.base_url}
+    if job.webhook and job.face == "v3":
+        found.append(record(job.webhook, kind="prediction", **about))
+    elif job.webhook and outcome.failure is not None:
+        found.append(record(job.webhook, kind="errors", **about))
+    elif job.webhook:
+        places = range(len(outcome.items))
+        found += [record(job.webhook, kind="item", index=place, **about) for place in places]
+    if job.upload and outcome.images:
+        made = {image["uuid"] for image in outcome.images}
+        images = [item[uuid_member] for item in outcome.items if item.get(uuid_member) in made]
+        found += [record(job.upload, kind="image", image=uuid, **about) for uuid in images]
+    return found
 
 
 class Webhooks:

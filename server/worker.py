@@ -24,9 +24,10 @@ from server.fetch import Fetcher
 from server.handling import Handling, Phase
 from server.images import Images
 from server.inputs import Inputs
+from server.jobs import Claim
 from server.log import log
 from server.nodes import FAILURES
-from server.queue import Claim, Queue
+from server.queue import Queue
 from server.runner import Runner
 from server.store import Store
 
@@ -51,8 +52,9 @@ class Worker:
         self.runner = Runner(config)
         blobs = Blobs(config.blob_url, min_free=config.min_free_disk)
         fetcher = Fetcher(config.fetch_allow, config.fetch_max_bytes, config.fetch_timeout)
-        self.inputs = Inputs(config, Images(self.store, config.image_ttl), blobs, fetcher)
         catalog = Catalog.discover(config.tasks)
+        images = Images(self.store, config.image_ttl)
+        self.inputs = Inputs(config, self.queue, images, blobs, fetcher, catalog)
         self.handling = Handling(config, self.queue, blobs, catalog, self.inputs, self.runner)
         self._inherit = inherit
         self._reclaim_at = 0.0
@@ -149,13 +151,13 @@ class Worker:
         return await self._fresh(bases, min(1.0, self.config.lease / 3))
 
     async def _fresh(self, bases: list[str], wait: float) -> Claim | None:
-        if len(bases) == 1:
-            return await self.queue.fresh(bases[0], self.name, wait)
-        # One blocking read serves one slot of a Cluster: look at all, then wait for word of any.
         self._ready.clear()
         for base in bases:
-            if claim := await self.queue.fresh(base, self.name, 0):
+            if claim := await self.queue.take(base, self.name):
                 return claim
+        if len(bases) == 1:
+            return await self.queue.wait(bases[0], self.name, wait)
+        # One blocking read serves one slot of a Cluster: wait for word of any.
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ready.wait(), wait)
         return None
@@ -180,11 +182,11 @@ class Worker:
         """Keep the leases; let go of what another worker has taken over meanwhile."""
         while True:
             await asyncio.sleep(self.config.lease / 3)
-            for claim, task in list(self._claims.items()):
+            for claim in list(self._claims):
                 with suppress(ApiError):
                     if not await self.queue.renew(claim) and self._phases.get(claim, "finishing") != "finishing":
                         log.warning("claim_lost", task=claim.job.uuid, worker=self.name)
-                        task.cancel()
+                        self._let_go(claim)
 
     async def _heartbeat(self) -> None:
         """Say that this worker lives, and what it does: readiness and the board go by it."""
@@ -200,7 +202,18 @@ class Worker:
             await asyncio.sleep(_HEARTBEAT_SECONDS)
 
     async def _listen(self) -> None:
-        async for message in self.store.listen(*(f"{base}:ready" for base in self.store.bases)):
+        channels = [f"{base}:{channel}" for base in self.store.bases for channel in ("ready", "stop")]
+        async for message in self.store.listen(*channels):
+            stopped = [claim for claim in self._claims if message and claim.name == message.decode()]
+            for claim in stopped:
+                log.info("task_stopped", task=claim.job.uuid, worker=self.name)
+                self._let_go(claim)
             if message == b"stale":
                 self._reclaim_at = 0.0
             self._ready.set()
+
+    def _let_go(self, claim: Claim) -> None:
+        """The job is no longer this worker's: stop what it does for it. A handler may stop by itself first."""
+        if self._phases.get(claim) == "running" and self.runner.stop(claim.name):
+            return
+        self._claims[claim].cancel()

@@ -10,8 +10,8 @@ from server.api import v1
 from server.config import Config
 from server.errors import ApiError, InvalidParameter, MaxRequestSizeExceeded, MediaNotFound, TaskNotFound
 from server.gateway import Gateway
+from server.jobs import TERMINAL, Known
 from server.log import incident
-from server.queue import TERMINAL, Known
 from server.tenants import Tenant
 
 _POLL_SECONDS = 0.02

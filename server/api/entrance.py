@@ -28,12 +28,19 @@ from server.tenants import Tenant
 
 _LINGER_SECONDS = 1.0
 """After a refused key the socket stays open this long: some clients need the time to read why."""
+FEATURES = frozenset({"binary", "events", "graph"})
+"""What a socket may ask for with `features`: frames that a client of the plain protocol would not understand, and a
+word that task graphs are known here."""
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-def authenticated(session: str) -> v1.Frame:
-    """The answer to a good key. No taskUUID in it: a client matches it by its taskType alone."""
-    return v1.data([{"taskType": "authentication", "connectionSessionUUID": session}])
+def authenticated(config: Config, caller: Caller) -> v1.Frame:
+    """The answer to a good key. No taskUUID in it: a client matches it by its taskType alone. Who asked for features
+    is told which it has, and for how many seconds an answer can be asked for again."""
+    about: dict[str, Any] = {"taskType": "authentication", "connectionSessionUUID": caller.session}
+    if caller.features:
+        about |= {"features": sorted(caller.features), "resultTTL": round(config.result_ttl)}
+    return v1.data([about])
 
 
 def base_url(config: Config, wire: Wire) -> str:
@@ -126,7 +133,8 @@ async def _entered(
         tenant = await gateway.tenants.identify(asked.get("apiKey"))
         if gateway.sockets.get(tenant.id, 0) >= gateway.config.max_sockets_per_key:
             raise InvalidApiKey("This key holds as many sockets as it may (TASKARRAY_MAX_SOCKETS_PER_KEY).")
-        session, resumed = await _session(gateway, tenant, asked.get("connectionSessionUUID"))
+        features = _features(wire, asked)
+        session, resumed = await _session(gateway, tenant, asked.get("connectionSessionUUID"), "events" in features)
     except InvalidApiKey as refusal:
         await _refuse(wire, refusal, 4401)
         return None
@@ -137,14 +145,23 @@ async def _entered(
         wire.close(1013, "try again")
         return None
     wire.trust()
-    return Caller(tenant, session, base_url(gateway.config, wire)), resumed, objects[1:]
+    return Caller(tenant, session, base_url(gateway.config, wire), features), resumed, objects[1:]
 
 
-async def _session(gateway: Gateway, tenant: Tenant, asked: object) -> tuple[str, Resumed | None]:
+def _features(wire: Wire, asked: dict[str, Any]) -> frozenset[str]:
+    """What this socket asked for beyond the protocol of the official clients, as far as we have it."""
+    named = asked.get("features")
+    words = [word for word in named if isinstance(word, str)] if isinstance(named, list) else []
+    return FEATURES & {*words, *wire.features}
+
+
+async def _session(gateway: Gateway, tenant: Tenant, asked: object, events: bool) -> tuple[str, Resumed | None]:
     """The session that was asked for if it is known and this tenant's, else a new one: never a failure."""
-    if isinstance(asked, str) and asked and (resumed := await gateway.sessions.resume(tenant.id, asked)):
-        return asked.lower(), resumed
-    return await gateway.sessions.open(tenant.id), None
+    if isinstance(asked, str) and asked:
+        resumed = await gateway.sessions.resume(tenant.id, asked, events=events)
+        if resumed:
+            return asked.lower(), resumed
+    return await gateway.sessions.open(tenant.id, events=events), None
 
 
 async def _refuse(wire: Wire, refusal: ApiError, code: int) -> None:

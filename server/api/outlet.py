@@ -174,7 +174,9 @@ class Outlet:
         """The same for a connected client: a session that Redis has lost is made again. False when it has moved."""
         if await self.touch():
             return True
-        lost = await self.gateway.sessions.restore(self.caller.tenant.id, self.caller.session, self.offset, self.open)
+        lost = await self.gateway.sessions.restore(
+            self.caller.tenant.id, self.caller.session, self.offset, self.open, events="events" in self.caller.features
+        )
         for uuid in lost or ():
             self.open.pop(uuid, None)
             self.send(v1.errors([TaskNotFound(parameter="taskUUID").as_dict()], {"taskUUID": uuid}))

@@ -14,8 +14,9 @@ import orjson
 import pybase64
 
 from server.blobs import BlobMissing, Blobs
+from server.envelope import ENVELOPE
 from server.errors import ApiError, InvalidRequest, MediaNotFound, wire
-from server.prepare import ENVELOPE, Request
+from server.prepare import Request
 
 _KNOWN_BY = re.compile(rb'"(taskUUID|taskType)"\s*:\s*"([0-9A-Za-z-]{1,64})"')
 _GLIMPSE = 256 * 1024

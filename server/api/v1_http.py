@@ -10,11 +10,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from server.api import v1
-from server.api.answers import ASKED, ack_frame, answered, outcome_frame, too_many
+from server.api.answers import ASKED, CONVERSATION, ack_frame, answered, outcome_frame, too_many
 from server.api.body import bearer, read_body
 from server.api.exchange import Exchange, exchange
 from server.errors import ApiError, InvalidRequest, ResponseTimeout, status_of
 from server.gateway import Gateway
+from server.graph import Step
 from server.prepare import Prepared, Refused
 
 _INLINE_BYTES = 64 * 1024
@@ -52,11 +53,23 @@ class TaskArray:
         if not objects:
             raise InvalidRequest("There is nothing to do after the authentication. Send at least one task object.")
         async with exchange(self.gateway, request, tenant) as found:
-            return await asyncio.gather(*(self._answer(found, place, sent) for place, sent in enumerate(objects)))
+            steps = await asyncio.to_thread(self._prepare, found, objects)
+            steps, _ = self.gateway.dispatch.arranged(steps)
+            return await asyncio.gather(*(self._answer(found, step) for step in steps))
 
-    async def _answer(self, exchange: Exchange, place: int, sent: dict[str, Any]) -> v1.Frame:
-        if place >= self.gateway.config.max_tasks_per_array:
-            return too_many(self.gateway.config, sent)
+    def _prepare(self, exchange: Exchange, objects: list[dict[str, Any]]) -> list[Step]:
+        """Each object of the array: checked, refused, or a task of the conversation as it was sent."""
+        dispatch, limit = self.gateway.dispatch, self.gateway.config.max_tasks_per_array
+        return [
+            sent
+            if sent.get("taskType") in CONVERSATION or place >= limit
+            else dispatch.prepare(exchange.caller, v1.level(sent))
+            for place, sent in enumerate(objects)
+        ]
+
+    async def _answer(self, exchange: Exchange, sent: Step) -> v1.Frame:
+        if not isinstance(sent, dict):
+            return await self._run(exchange, sent)
         match sent.get("taskType"):
             case str(asked) if asked in ASKED:
                 return await answered(self.gateway, exchange.caller.tenant, sent)
@@ -65,8 +78,7 @@ class TaskArray:
             case "authentication":
                 return {}
             case _:
-                prepared = await asyncio.to_thread(self.gateway.dispatch.prepare, exchange.caller, v1.level(sent))
-        return await self._run(exchange, prepared)
+                return too_many(self.gateway.config, sent)
 
     async def _run(self, exchange: Exchange, prepared: Prepared | Refused) -> v1.Frame:
         sent, config = prepared.request.sent, self.gateway.config

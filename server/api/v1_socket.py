@@ -1,211 +1,19 @@
-"""WebSocket /v1: the authentication phase and the read loop.
-
-Messages of a connection are worked on in their order by one task that lives while there are any; pings are
-answered before them. An idle socket has neither that task nor a writer, and costs little.
-"""
+"""WebSocket /v1: a socket is admitted, authenticates, and is then a connection until it closes."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from contextlib import suppress
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from server.api import v1
-from server.api.answers import ASKED, CONVERSATION, ack_frame, answered, too_many
+from server.api.connection import Connection
 from server.api.entrance import admitted, authenticate, authenticated
-from server.api.outlet import Outlet
 from server.api.protocol import ClientGone
 from server.api.wire import Wire
-from server.errors import ApiError, ServiceUnavailable
 from server.gateway import Gateway
 from server.log import log
-from server.prepare import Caller, Prepared, Refused, refuse
-
-_INLINE_BYTES = 64 * 1024
-"""Messages up to this size are parsed where they arrive; larger ones in a thread, so that pings go on."""
-_PENDING_MESSAGES = 256
-_AT_ONCE = 64
-_REPLIES = 1000
-_PING_BYTES = 200
-Step = Prepared | Refused | dict[str, Any]
-
-
-class Connection:
-    """One authenticated socket and its session. A `gateway.Conversation`."""
-
-    def __init__(self, gateway: Gateway, wire: Wire, caller: Caller) -> None:
-        self.gateway = gateway
-        self.wire = wire
-        self.caller = caller
-        self.session = caller.session
-        self.outlet = Outlet(gateway, wire, caller)
-        self.seen = time.monotonic()
-        self._touch_at = self.seen + gateway.config.session_ttl / 3
-        self._inbox: list[str | bytes] = []
-        self._inbox_bytes = 0
-        self._taker: asyncio.Task[None] | None = None
-        self._room = asyncio.Event()
-        self._helpers = set[asyncio.Task[None]]()
-
-    async def read(self) -> None:
-        """Take messages until the socket closes."""
-        while (message := await self.wire.receive()) is not None:
-            self.seen = time.monotonic()
-            self.outlet.confirm(self.seen)
-            if len(message) < _PING_BYTES and (ping := _ping(message)):
-                self.outlet.send(v1.pong(ping))
-            else:
-                await self._take(message)
-
-    async def _take(self, message: str | bytes) -> None:
-        """Queue a message to be worked on. Waits only when far more has come than is worked off."""
-        self._inbox.append(message)
-        self._inbox_bytes += len(message)
-        if self._taker is None:
-            self._taker = asyncio.create_task(self._take_all())
-        while self._inbox_bytes > 2 * self.gateway.config.max_message or len(self._inbox) > _PENDING_MESSAGES:
-            self._room.clear()
-            await self._room.wait()
-
-    async def _take_all(self) -> None:
-        try:
-            while self._inbox:
-                message = self._inbox.pop(0)
-                await self._work(message)
-                self._inbox_bytes -= len(message)
-                self._room.set()
-        except ClientGone:
-            pass
-        finally:
-            self._taker = None
-
-    async def _work(self, message: str | bytes) -> None:
-        try:
-            if len(message) <= _INLINE_BYTES:
-                steps = self.prepare(v1.parse(message))
-            else:
-                steps = await asyncio.to_thread(lambda: self.prepare(v1.parse(message)))
-        except ApiError as broken:
-            for frame in v1.unreadable(message, broken):
-                self.outlet.send(frame)
-        else:
-            await self.answer(steps)
-
-    def prepare(self, objects: list[dict[str, Any]]) -> list[Step]:
-        """Each object of a message: checked, refused, or a task of the conversation as it was sent."""
-        dispatch, limit = self.gateway.dispatch, self.gateway.config.max_tasks_per_array
-        return [
-            sent
-            if sent.get("taskType") in CONVERSATION or place >= limit
-            else dispatch.prepare(self.caller, v1.level(sent))
-            for place, sent in enumerate(objects)
-        ]
-
-    async def answer(self, steps: list[Step]) -> None:
-        """Carry out what a message asks for, no faster than the client takes the answers."""
-        for start in range(0, len(steps), _AT_ONCE):
-            await self.outlet.room()
-            while len(self._helpers) > _REPLIES:
-                await asyncio.wait(self._helpers, return_when=asyncio.FIRST_COMPLETED)
-            part = steps[start : start + _AT_ONCE]
-            await (self._step(part[0]) if len(part) == 1 else asyncio.gather(*map(self._step, part)))
-
-    async def _step(self, step: Step) -> None:
-        if isinstance(step, dict):
-            await self._converse(step)
-            return
-        refused = await self._submit(step) if isinstance(step, Prepared) else step
-        if refused:
-            self.outlet.send(v1.errors(refused.failures, refused.request.sent))
-
-    async def _submit(self, prepared: Prepared) -> Refused | None:
-        if self.gateway.stopping:
-            return refuse(prepared.request, [ServiceUnavailable()])
-        uuid = prepared.job.uuid
-        soon = self.outlet.expect(uuid, soon=prepared.delivery == "async" and not prepared.job.webhook)
-        answer = await self.gateway.dispatch.submit(self.caller, prepared)
-        if isinstance(answer, Refused):
-            self.outlet.forget(uuid)
-            return answer
-        if soon:
-            self._help(self.outlet.acknowledge(uuid, prepared.request.sent, soon))
-        elif prepared.job.webhook:
-            self.outlet.answer(ack_frame(prepared.request.sent))
-        return None
-
-    async def _converse(self, sent: dict[str, Any]) -> None:
-        match sent.get("taskType"):
-            case "ping":
-                self.outlet.send(v1.pong(sent))
-            case "authentication":
-                self.outlet.send(authenticated(self.session))
-            case "getResponse":  # may wait for news
-                self._help(self._reply(sent))
-            case str(asked) if asked in ASKED:
-                await self._reply(sent)
-            case _:
-                self.outlet.send(too_many(self.gateway.config, sent))
-
-    async def _reply(self, sent: dict[str, Any]) -> None:
-        self.outlet.answer(await answered(self.gateway, self.caller.tenant, sent))
-
-    def _help(self, step: Any) -> None:
-        helper = asyncio.create_task(step)
-        self._helpers.add(helper)
-        helper.add_done_callback(self._helped)
-
-    def _helped(self, helper: asyncio.Task[None]) -> None:
-        self._helpers.discard(helper)
-        if not helper.cancelled() and (failure := helper.exception()):
-            log.error("answer_failed", session=self.session, exc_info=failure)
-
-    # What the gateway asks of it.
-
-    @property
-    def waiting(self) -> bool:
-        return self.outlet.busy or self._taker is not None
-
-    def wake(self) -> None:
-        self.outlet.wake()
-
-    def taken(self) -> None:
-        self.wire.close(4409, "the session was resumed on another socket")
-
-    async def tend(self, now: float) -> None:
-        limit = self.gateway.config.idle_timeout
-        if now - self.seen > limit and not self.waiting:
-            self.wire.close(4408, f"nothing heard for {limit:g} s")
-            return
-        if now >= self._touch_at or self.outlet.open:
-            self._touch_at = now + self.gateway.config.session_ttl / 3
-            if not await self.outlet.keep():
-                self.taken()
-
-    async def dismiss(self) -> None:
-        self.wire.close(1012, "the server restarts; come back")
-
-    async def leave(self) -> None:
-        """The socket is gone. The session stays for its term."""
-        self.outlet.stop()
-        for task in (self._taker, *self._helpers):
-            if task:
-                task.cancel()
-        with suppress(ApiError):
-            await self.outlet.touch()
-
-
-def _ping(message: str | bytes) -> dict[str, Any] | None:
-    """A message that is one ping and nothing else."""
-    if "ping" not in (message if isinstance(message, str) else message.decode("latin-1")):
-        return None
-    with suppress(ApiError):
-        objects = v1.parse(message)
-        if len(objects) == 1 and objects[0].get("taskType") == "ping":
-            return objects[0]
-    return None
+from server.prepare import Caller
 
 
 class Socket:
@@ -234,7 +42,7 @@ class Socket:
         gateway.count(caller.tenant, 1)
         log.info("socket_opened", session=caller.session, tenant=caller.tenant.id, client=wire.client)
         try:
-            connection.outlet.send(authenticated(caller.session))
+            connection.outlet.send(authenticated(gateway.config, caller))
             if resumed:
                 connection.outlet.resume(resumed)
             await connection.answer(connection.prepare(objects))

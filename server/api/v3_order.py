@@ -14,8 +14,9 @@ from server.api import v1
 from server.api.v3_models import MODELS, OWN, unknown
 from server.catalog import Catalog
 from server.dispatch import shortened
+from server.envelope import ENVELOPE
 from server.errors import InvalidParameter
-from server.prepare import ENVELOPE, Prepared, Request
+from server.prepare import Prepared, Request
 from server.schema import OutputParams
 
 _KEPT_BYTES = 200 * 1024

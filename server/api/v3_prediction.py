@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 
 from server.api.v3_models import MODELS, OWN
-from server.queue import Known
+from server.jobs import Known
 
 SYNC_TIMEOUT = 5004
 _STATUS = {

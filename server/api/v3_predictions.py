@@ -21,8 +21,8 @@ from server.api.v3_prediction import SYNC_TIMEOUT, filled, prediction, results, 
 from server.blobs import BlobMissing
 from server.errors import MediaNotFound, TaskNotFound
 from server.gateway import Gateway
+from server.jobs import TERMINAL, Known
 from server.prepare import Prepared, Refused
-from server.queue import TERMINAL, Known
 from server.tenants import Tenant
 
 _NO_BASE64 = "webhook callback does not support base64 output, please use the normal API to use base64 output"

@@ -23,6 +23,7 @@ class Wire:
         self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         self._protocol: Protocol = scope["extensions"][EXTENSION]
         query = parse_qs(scope["query_string"].decode("latin-1"))
+        self.features = {word for value in query.get("features", []) for word in value.split(",")}
         self.single = query.get("data") == ["object"]
         sdk = "-".join(query.get("sdk", [])) or self.header("x-sdk-name")
         self.client = sdk or self.header("user-agent").split(" ")[0][:40]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from server.catalog import Catalog
+from server.envelope import Envelope
 from server.errors import CODES
 from server.openapi import parts
 from server.openapi.parts import (
@@ -21,7 +22,6 @@ from server.openapi.parts import (
     schemas_of,
     text,
 )
-from server.prepare import ENVELOPE, UUID4
 from server.schema import OutputParams
 from server.task import Task
 
@@ -35,18 +35,6 @@ WEBHOOKS: Part = {
         }
     }
 }
-_UUID4 = f"^{UUID4.pattern.replace('a-f', 'a-fA-F').replace('89ab', '89abAB')}$"
-_ABOUT = {
-    "taskType": text("What is to be done."),
-    "taskUUID": text("A fresh random UUID v4: the name of the task, under which its answers come.", pattern=_UUID4),
-    "deliveryMethod": text(
-        "async: the answer says at once that the task was taken.", enum=["sync", "async"], default="sync"
-    ),
-    "includeCost": {"type": "boolean", "default": False, "description": "Have `cost` in the answer. It is 0."},
-    "webhookURL": text("Where the outcome is posted to.", format="uri"),
-    "uploadEndpoint": text("Where each image of the result is put.", format="uri"),
-    "strict": {"type": "boolean", "default": False, "description": "Refuse parameters that the task does not have."},
-}
 _STATUS = text("How the task stands.", enum=["processing", "success", "error"])
 _SHOWN: dict[str, Any] = {
     "taskType": text("As it was sent."),
@@ -55,6 +43,11 @@ _SHOWN: dict[str, Any] = {
     "progress": {"type": "integer", "minimum": 0, "maximum": 100},
     "stage": text("What the task is doing."),
     "cost": {"type": "number"},
+    "queuePosition": {
+        "type": "integer",
+        "minimum": 0,
+        "description": "Tasks that start before this one, while it waits for its turn.",
+    },
     "resultIndex": {"type": "integer", "minimum": 0, "description": "Which of several results this is."},
 }
 _ASKED = {"taskUUID": text("The task that is asked about.", format="uuid")}
@@ -70,8 +63,7 @@ _CONVERSATION: dict[str, Part] = {
 
 def schemas(catalog: Catalog) -> dict[str, Part]:
     """The schemas of this face."""
-    found = {
-        "TaskEnvelope": members(["taskType", "taskUUID"], **{name: _ABOUT[name] for name in ENVELOPE}),
+    found = schemas_of(Envelope, "TaskEnvelope", "Task", "validation") | {
         "TaskState": members(["taskType"], **_SHOWN)
         | {"description": "What every item has, and all that there is of a task that has only been taken."},
     }

@@ -8,7 +8,7 @@ import pytest
 
 from server.api.v3_prediction import prediction, sentence, task_code, task_uuid
 from server.errors import CODES, InvalidParameter, MissingParameter
-from server.queue import Known
+from server.jobs import Known
 from tests.api.predictions import checked
 
 UUID = "0f9d2c31-b6f9-4d0c-9a6c-1b7f2e3d4a55"

@@ -126,8 +126,8 @@ async def test_moved(store, cluster):
     await submit(queue, job)
     move(cluster, key_slot(base.encode()))
     with pytest.raises(MovedError):
-        await queue.fresh(base, "w1", 0)
-    assert (await queue.fresh(base, "w1", 0)).job.uuid == job.uuid
+        await queue.take(base, "w1")
+    assert (await queue.take(base, "w1")).job.uuid == job.uuid
     move(cluster, key_slot(base.encode()))
     known = await asyncio.gather(*(queue.known(job.tenant, job.uuid) for _ in range(20)))
     assert {found.uuids[0] for found in known} == {job.uuids[0]}
@@ -151,8 +151,8 @@ async def test_on_its_way(store, cluster):
     for port in (target, source):
         node(port, f"CLUSTER SETSLOT {slot} STABLE")
     assert await submit(queue, job) == "accepted"
-    owned = await queue.fresh(base, "w1", 0)
-    assert await queue.fresh(base, "w1", 0) is None
+    owned = await queue.take(base, "w1")
+    assert await queue.take(base, "w1") is None
     assert await queue.finish(owned, DONE, 0.1)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from server.images import record
-from server.queue import Claim, Job, Outcome, Queue
+from server.jobs import Claim, Job, Outcome
+from server.queue import Queue
 
 TENANT = "t1"
 DONE = Outcome(items=[{"text": "done"}])
@@ -32,7 +33,7 @@ async def submit(
 
 async def claim(queue: Queue, worker: str = "w1") -> Claim:
     """The next fresh job of the first shard."""
-    found = await queue.fresh(queue.store.bases[0], worker, 0)
+    found = await queue.take(queue.store.bases[0], worker)
     assert found, "nothing to claim"
     return found
 

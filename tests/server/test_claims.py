@@ -10,7 +10,8 @@ from dataclasses import asdict
 import pytest
 
 from server.images import Images
-from server.queue import Outcome, Queue
+from server.jobs import Outcome
+from server.queue import Queue
 from tests.server.jobs import DONE, TENANT, claim, claimed, new_image, new_job, submit
 
 
@@ -31,7 +32,7 @@ async def test_order(queue):
     for job in jobs:
         await submit(queue, job)
     assert [(await claim(queue, f"w{place}")).job.uuid for place in range(3)] == [job.uuid for job in jobs]
-    assert await queue.fresh(queue.store.bases[0], "w9", 0) is None
+    assert await queue.take(queue.store.bases[0], "w9") is None
 
 
 async def test_newer_gateway(queue, redis):
@@ -44,8 +45,8 @@ async def test_newer_gateway(queue, redis):
 async def test_waiting(queue):
     """A worker that waits gets a job the moment it comes, and nothing when none comes."""
     base = queue.store.bases[0]
-    assert await queue.fresh(base, "w1", 0.05) is None
-    waiting = asyncio.create_task(queue.fresh(base, "w1", 10))
+    assert await queue.wait(base, "w1", 0.05) is None
+    waiting = asyncio.create_task(queue.wait(base, "w1", 10))
     await asyncio.sleep(0.1)
     began = time.monotonic()
     await submit(queue, new_job())
@@ -144,7 +145,7 @@ async def test_running(queue):
     """A started job shows as running, with its progress until it ends."""
     owned = await claimed(queue)
     await queue.start(owned)
-    await queue.progress(owned.job, 0.25, "resizing")
+    await queue.progress(owned, 0.25, "resizing")
     known = await queue.known(TENANT, owned.job.uuid)
     assert (known.state, known.progress, known.stage) == ("running", 0.25, "resizing")
     await queue.finish(owned, Outcome(failure={"code": "taskTimeout", "message": "Too long."}), 0.1)
@@ -157,6 +158,6 @@ async def test_late_note(queue, redis):
     """A note of progress that comes after the end does not keep the task beyond its term."""
     owned = await claimed(queue)
     await queue.finish(owned, DONE, 0.1)
-    await queue.progress(owned.job, 0.5, "late")
+    await queue.progress(owned, 0.5, "late")
     base = queue.store.home(TENANT)
     assert 0 < await redis.ttl(f"{base}:task:{TENANT}:{owned.job.uuid}") <= 86400

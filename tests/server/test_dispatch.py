@@ -16,8 +16,9 @@ from server.blobs import Blobs
 from server.catalog import Catalog
 from server.config import Config
 from server.dispatch import Accepted, Dispatch
+from server.jobs import Job
 from server.prepare import Caller, Prepared, Refused
-from server.queue import Job, Queue
+from server.queue import Queue
 from server.store import Store
 from server.tenants import Tenants, tenant_named
 from tests.client import new_task

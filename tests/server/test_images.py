@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 
 from server.images import Image, Images
-from server.queue import Outcome, Queue
+from server.jobs import Outcome
+from server.queue import Queue
 from server.store import Store
 from tests.server.jobs import TENANT, claimed, new_image, new_job, submit, uploaded
 
@@ -134,6 +135,6 @@ async def test_shards(queue, images):
 async def uploaded_in(queue: Queue, tenant: str) -> dict:
     kept = new_image(tenant=tenant)
     await submit(queue, new_job(tenant))
-    found = await queue.fresh(queue.store.home(tenant), "w1", 0)
+    found = await queue.take(queue.store.home(tenant), "w1")
     assert await queue.finish(found, Outcome(items=[{}], images=[kept]), 0.1)
     return kept

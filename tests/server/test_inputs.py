@@ -9,12 +9,14 @@ from uuid import uuid4
 import pytest
 
 from server.blobs import Blobs
+from server.catalog import Catalog
 from server.config import Config
 from server.errors import MediaNotFound
 from server.fetch import Fetcher
 from server.images import Images
 from server.inputs import Inputs
-from server.queue import Job
+from server.jobs import Job
+from server.queue import Queue
 from server.store import Store
 from server.task import Task
 from tasks.caption import caption
@@ -26,7 +28,8 @@ UUID = str(uuid4())
 
 def bringing(config: Config, store: Store, port: int = 80) -> Inputs:
     fetcher = Fetcher(config.fetch_allow, 10**6, ports=(port,))
-    return Inputs(config, Images(store, 60), Blobs(config.blob_url), fetcher)
+    catalog = Catalog.discover(config.tasks)
+    return Inputs(config, Queue(store), Images(store, 60), Blobs(config.blob_url), fetcher, catalog)
 
 
 def job(**params: object) -> Job:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from server.queue import Outcome, Queue
+from server.jobs import Outcome
+from server.queue import Queue
 from tests.server.jobs import DONE, TENANT, again, claim, claimed, new_job, submit
 
 
@@ -147,8 +148,8 @@ async def test_shards(queue):
         await submit(queue, new_job(tenant))
     for base in queue.store.bases:
         here = [tenant for tenant in tenants if queue.store.home(tenant) == base]
-        assert [(await queue.fresh(base, "w1", 0)).job.tenant for _ in here] == here
-        assert await queue.fresh(base, "w1", 0) is None
+        assert [(await queue.take(base, "w1")).job.tenant for _ in here] == here
+        assert await queue.take(base, "w1") is None
     assert (await queue.depth())[0] == len(tenants)
 
 

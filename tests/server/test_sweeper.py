@@ -14,7 +14,8 @@ import pytest
 from server import sweeper as module
 from server.blobs import Blobs
 from server.images import Images
-from server.queue import GROUP, Outcome, Queue
+from server.jobs import Outcome
+from server.queue import GROUP, Queue
 from server.sweeper import Sweeper
 from tests.server.jobs import DONE, TENANT, claim, claimed, new_image, new_job, submit
 

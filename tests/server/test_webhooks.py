@@ -20,7 +20,8 @@ from server.addresses import RECEIVER_PORTS, Guard, Refused, read_url
 from server.config import Config
 from server.courier import Courier
 from server.delivery import signed
-from server.queue import Outcome, Queue
+from server.jobs import Outcome
+from server.queue import Queue
 from server.store import Store
 from server.tenants import Tenant, Tenants
 from server.units import Networks

@@ -1,0 +1,53 @@
+"""Why the queue does not take a task, in the words of its client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from server.config import Config
+from server.errors import (
+    ApiError,
+    DependencyFailed,
+    InvalidTaskReference,
+    RateLimitExceeded,
+    ServiceUnavailable,
+    TaskCancelled,
+)
+from server.jobs import Reference
+
+_FULL_SECONDS = 5
+"""What a client is told to wait when the queue is full."""
+
+
+def refused(
+    config: Config, references: Sequence[Reference], word: str, place: int = 0, about: bytes | int = 0
+) -> ApiError | None:
+    """What the step `submit` says, as a failure; None where the task is taken or known. `place` counts from 1."""
+    match word:
+        case "full":
+            sentence = f"This key has {config.max_queued_per_key} tasks waiting or running, as many as it may"
+            sentence += " (TASKARRAY_MAX_QUEUED_PER_KEY). Send this one again when some have ended."
+            return RateLimitExceeded(sentence, retryAfter=_FULL_SECONDS)
+        case "full for all":
+            sentence = "The queue is full; nothing was accepted. Send the task again in a moment."
+            return ServiceUnavailable(sentence, retryAfter=_FULL_SECONDS)
+        case "unknown" | "fewer" | "broken":
+            return _broken(references[place - 1], word, about)
+        case _:
+            return None
+
+
+def _broken(named: Reference, word: str, about: bytes | int) -> ApiError:
+    """Why a task cannot build on another one."""
+    if word == "unknown":
+        sentence = f"There is no task {named.uuid} of this key, or its result is no longer kept."
+        return InvalidTaskReference(sentence, parameter=named.place)
+    if word == "fewer":
+        sentence = f"Task {named.uuid} has {about} results; there is no result {named.n}."
+        return InvalidTaskReference(sentence, parameter=named.place)
+    told = orjson.loads(bytes(about))
+    if told["code"] == TaskCancelled.code:
+        return TaskCancelled(f"Task {named.uuid}, which this one builds on, was cancelled.", parameter=named.place)
+    return DependencyFailed(told["message"], parameter=named.place, cause=told["cause"])

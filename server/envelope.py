@@ -1,0 +1,84 @@
+"""What every task may say besides its own parameters: who it is, what it waits for, how its answer comes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from server.schema import Params, Schema, wire_name
+
+UUID4 = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
+Uuid4 = Annotated[str, Field(min_length=1, pattern=f"^{UUID4}$", json_schema_extra={"format": "uuid"})]
+_MOST_MS = 7 * 86400 * 1000
+
+
+class Simulate(Schema):
+    """Faults on demand, on a server in test mode (`TASKARRAY_TEST_MODE`): what a client has to bear."""
+
+    delay_ms: Annotated[int, Field(ge=0, le=600_000, description="Wait so long before the work.")] = 0
+    error: Annotated[
+        str | None, Field(min_length=1, max_length=64, description="Fail with this code instead of working.")
+    ] = None
+    drop_socket_after: Annotated[
+        Literal["ack", "result"] | None,
+        Field(description="Close the socket without a word once this has been sent, or would have been."),
+    ] = None
+    duplicate_result: Annotated[bool, Field(description="Send the answer twice.")] = False
+    progress: Annotated[
+        list[Annotated[int, Field(ge=0, le=100)]],
+        Field(max_length=100, default_factory=list, description="Tell these percentages, evenly over the delay."),
+    ]
+
+
+class Envelope(Params):
+    """What every task has."""
+
+    task_type: Annotated[str, Field(min_length=1, description="What is to be done.")]
+    task_uuid: Annotated[
+        Uuid4, Field(description="A fresh random UUID v4: the name of the task, under which its answers come.")
+    ]
+    delivery_method: Annotated[
+        Literal["sync", "async"], Field(description="async: the answer says at once that the task was taken.")
+    ] = "sync"
+    include_cost: Annotated[bool, Field(description="Have `cost` in the answer. It is 0.")] = False
+    include_receipt: Annotated[
+        bool, Field(description="Have `receipt` in the answer: where the time went, and what was worked on.")
+    ] = False
+    webhook_url: Annotated[
+        str | None, Field(description="Where the outcome is posted to.", json_schema_extra={"format": "uri"})
+    ] = None
+    upload_endpoint: Annotated[
+        str | None, Field(description="Where each image of the result is put.", json_schema_extra={"format": "uri"})
+    ] = None
+    strict: Annotated[bool, Field(description="Refuse parameters that the task does not have.")] = False
+    depends_on: Annotated[
+        list[Uuid4],
+        Field(
+            max_length=64, default_factory=list, description="Tasks that must have succeeded before this one starts."
+        ),
+    ]
+    return_output: Annotated[
+        bool, Field(description="false: nothing is said when the task succeeds; other tasks use its result.")
+    ] = True
+    priority: Annotated[
+        int, Field(ge=-10, le=10, description="Goes before the same key's tasks of lower priority.")
+    ] = 0
+    deadline_ms: Annotated[
+        int | None,
+        Field(ge=1, le=_MOST_MS, description="Milliseconds after its receipt in which the task must have ended."),
+    ] = None
+    start_within_ms: Annotated[
+        int | None,
+        Field(ge=1, le=_MOST_MS, description="Milliseconds after its receipt in which the task must have started."),
+    ] = None
+    cache: Annotated[
+        Literal["use", "refresh", "off"],
+        Field(description="Whether an earlier answer to the same work will do (use), is replaced, or not looked at."),
+    ] = "use"
+    validate_only: Annotated[bool, Field(description="Check the task and do nothing.")] = False
+    simulate: Annotated[Simulate | None, Field(description="Faults on demand, in test mode only.")] = None
+
+
+ENVELOPE = tuple(wire_name(name) for name in Envelope.model_fields)
+"""The members of a task object that are no parameters of its own."""

@@ -1,0 +1,247 @@
+-- What every step begins with. All keys of a tenant lie in one slot; KEYS[1] is the first word of their names
+-- ("taskarray:{s0}"), and every other name is made of it, so the steps run unchanged on a Cluster.
+-- Redis 6.2 commands only. FAILURES and SHARDS stand before this (see store.py).
+
+local P = KEYS[1]
+local JOBS = P .. ':jobs'
+local function task_key(tenant, uuid) return P .. ':task:' .. tenant .. ':' .. uuid end
+local function waiters_key(tenant, uuid) return P .. ':waiters:' .. tenant .. ':' .. uuid end
+local function children_key(tenant, uuid) return P .. ':children:' .. tenant .. ':' .. uuid end
+local function waiting_key(tenant) return P .. ':waiting:' .. tenant end
+local function image_key(tenant, uuid) return P .. ':image:' .. tenant .. ':' .. uuid end
+local function content_key(tenant, hash) return P .. ':content:' .. tenant .. ':' .. hash end
+local function session_key(session) return P .. ':session:' .. session end
+local function outbox_key(session) return P .. ':outbox:' .. session end
+local function open_key(session) return P .. ':open:' .. session end
+local function delivery_key(id) return P .. ':delivery:' .. id end
+local function owed_key(host) return P .. ':owed:' .. host end
+
+-- Milliseconds since 1970, by the one clock that all processes share.
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- A new failure of a code, to be filled in.
+local function failure(code) return cjson.decode(FAILURES)[code] end
+
+local function is_over(state) return state == 'succeeded' or state == 'failed' end
+
+-- A finished task into a session's outbox. Offsets are dense, so that a reader sees a hole.
+-- A session that is gone is not made again: its results wait to be asked for.
+local function append(session, uuid)
+  local gateway = redis.call('HGET', session_key(session), 'gateway')
+  if not gateway then return end
+  local top = redis.call('HINCRBY', session_key(session), 'top', 1)
+  redis.call('XADD', outbox_key(session), top .. '-0', 'task', uuid)
+  redis.call('SREM', open_key(session), uuid)
+  local left = redis.call('PTTL', session_key(session))
+  if left > 0 then redis.call('PEXPIRE', outbox_key(session), left) end
+  redis.call('PUBLISH', P .. ':wake:' .. gateway, session)
+end
+
+-- A session waits for a task. What it waits for lives as long as the session does.
+local function expect(session, tenant, uuid)
+  redis.call('SADD', waiters_key(tenant, uuid), session)
+  local left = redis.call('PTTL', session_key(session))
+  if left <= 0 then return end
+  redis.call('SADD', open_key(session), uuid)
+  redis.call('PEXPIRE', open_key(session), left)
+end
+
+-- How a task stands, to the sessions that wait for it and asked to be told. A hint: nothing is kept of it.
+local function announce(tenant, uuid, event)
+  for _, session in ipairs(redis.call('SMEMBERS', waiters_key(tenant, uuid))) do
+    local about = redis.call('HMGET', session_key(session), 'gateway', 'events')
+    if about[1] and about[2] == '1' then
+      event.taskUUID = uuid
+      redis.call('PUBLISH', P .. ':wake:' .. about[1], 'event:' .. session .. ':' .. cjson.encode(event))
+    end
+  end
+end
+
+-- The record goes at once; the sweeper finds the blob through the expiry set.
+local function forget(tenant, uuid)
+  local record = redis.call('GET', image_key(tenant, uuid))
+  if not record then return 0 end
+  redis.call('ZADD', P .. ':expiry', 0, cjson.decode(record).blob)
+  return redis.call('DEL', image_key(tenant, uuid))
+end
+
+-- Each host has its own list of deliveries by the time at which they are due, and stands itself in a list by the
+-- first of them: so a host with many that are due stands in nobody's way.
+local function place(host)
+  local first = redis.call('ZRANGE', owed_key(host), 0, 0, 'WITHSCORES')
+  if first[2] then redis.call('ZADD', P .. ':hosts', first[2], host)
+  else redis.call('ZREM', P .. ':hosts', host) end
+end
+
+-- A delivery becomes due, and the senders are told.
+local function owe(host, id, at)
+  redis.call('ZADD', owed_key(host), at, id)
+  place(host)
+  redis.call('PUBLISH', P .. ':deliver', P)
+end
+
+-- Jobs on the stream that no worker has taken.
+local function untaken()
+  local pending = redis.pcall('XPENDING', JOBS, 'workers')
+  return redis.call('XLEN', JOBS) - (pending.err and 0 or pending[1])
+end
+
+-- The stream holds one job that nobody has taken yet; all others wait for their turn. Tenants take turns, the one
+-- that was served longest ago first; of a tenant, the first by priority, then by age.
+local function feed()
+  while untaken() < 1 do
+    local tenant = redis.call('ZRANGE', P .. ':turns', 0, 0)[1]
+    if not tenant then return end
+    local uuid = redis.call('ZPOPMIN', waiting_key(tenant))[1]
+    local turn = redis.call('INCR', P .. ':turn')
+    redis.call('HSET', P .. ':served', tenant, turn)
+    if redis.call('EXISTS', waiting_key(tenant)) == 1 then redis.call('ZADD', P .. ':turns', turn, tenant)
+    else redis.call('ZREM', P .. ':turns', tenant) end
+    local job = uuid and redis.call('HGET', task_key(tenant, uuid), 'job')
+    if job then
+      local message = redis.call('XADD', JOBS, '*', 'job', job)
+      redis.call('HSET', task_key(tenant, uuid), 'message', message)
+      redis.call('HDEL', task_key(tenant, uuid), 'job')
+      if SHARDS > 1 then redis.call('PUBLISH', P .. ':ready', 'fresh') end
+    end
+  end
+end
+
+-- A task may run: it waits for its turn.
+local function enqueue(tenant, uuid)
+  redis.call('HSET', task_key(tenant, uuid), 'state', 'queued')
+  redis.call('ZADD', waiting_key(tenant), redis.call('HGET', task_key(tenant, uuid), 'rank'), uuid)
+  redis.call('ZADD', P .. ':turns', 'NX', redis.call('HGET', P .. ':served', tenant) or 0, tenant)
+end
+
+-- A task that others build on is kept, with what it has made, until the last of them has ended.
+local function pin(tenant, uuid)
+  local task = task_key(tenant, uuid)
+  redis.call('HINCRBY', task, 'pins', 1)
+  redis.call('PERSIST', task)
+  if redis.call('HGET', task, 'state') ~= 'succeeded' then return end
+  for _, image in ipairs(cjson.decode(redis.call('HGET', task, 'uuids'))) do
+    local record = redis.call('GET', image_key(tenant, image))
+    if record and cjson.decode(record).ttl then redis.call('PERSIST', image_key(tenant, image)) end
+  end
+end
+
+-- `result_ttl` in seconds; the hard end of an image that was put off comes at its time, or now.
+local function unpin(tenant, uuid, result_ttl)
+  local task = task_key(tenant, uuid)
+  local about = redis.call('HMGET', task, 'state', 'uuids')
+  if not about[1] or redis.call('HINCRBY', task, 'pins', -1) > 0 or not is_over(about[1]) then return end
+  redis.call('EXPIRE', task, result_ttl)
+  for _, image in ipairs(cjson.decode(about[2])) do
+    local record = redis.call('GET', image_key(tenant, image))
+    local about = record and cjson.decode(record)
+    if about and about.ttl then
+      local left = math.max(1, math.ceil(about.created + about.ttl - clock() / 1000))
+      redis.call('EXPIRE', image_key(tenant, image), left)
+    end
+  end
+end
+
+-- A task's one end: its outcome, the outboxes, the deliveries, the counters. `about` has result_ttl (s), seconds and
+-- deliveries.
+local function conclude(tenant, uuid, state, outcome, code, about)
+  local task, now = task_key(tenant, uuid), clock()
+  local kept = redis.call('HMGET', task, 'kind', 'pins', 'parents', 'failing')
+  local kind = kept[1] or ''
+  redis.call('HSET', task, 'state', state, 'outcome', outcome, 'seconds', about.seconds, 'ended', now)
+  redis.call('HDEL', task, 'progress', 'stage', 'job', 'failing', 'parents')
+  if tonumber(kept[2] or 0) <= 0 then redis.call('EXPIRE', task, about.result_ttl) end
+  for _, session in ipairs(redis.call('SMEMBERS', waiters_key(tenant, uuid))) do append(session, uuid) end
+  redis.call('DEL', waiters_key(tenant, uuid))
+  for _, owed in ipairs(cjson.decode(about.deliveries or kept[4] or '[]')) do
+    redis.call('HSET', delivery_key(owed.id), 'host', owed.host, 'about', cjson.encode(owed), 'attempts', 0)
+    owe(owed.host, owed.id, math.floor(now / 1000))
+  end
+  redis.call('ZREM', P .. ':deadlines', 'start:' .. tenant .. ':' .. uuid, 'end:' .. tenant .. ':' .. uuid)
+  for _, parent in ipairs(cjson.decode(kept[3] or '[]')) do unpin(tenant, parent, about.result_ttl) end
+  redis.call('ZREM', P .. ':unfinished', tenant .. ':' .. uuid)
+  local shares = P .. ':shares'
+  if redis.call('HINCRBY', shares, tenant, -1) <= 0 then redis.call('HDEL', shares, tenant) end
+  local day = math.floor(now / 86400000)
+  redis.call('HINCRBY', P .. ':usage:' .. tenant, day .. '|' .. kind, 1)
+  redis.call('HINCRBYFLOAT', P .. ':spent:' .. tenant, day .. '|' .. kind, about.seconds)
+  local stats = P .. ':stats'
+  redis.call('HINCRBY', stats, 'finished|' .. kind .. '|' .. state .. '|' .. code, 1)
+  redis.call('HINCRBYFLOAT', stats, 'seconds|' .. kind, about.seconds)
+  for _, edge in ipairs({0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}) do
+    if tonumber(about.seconds) <= edge then
+      redis.call('HINCRBY', stats, 'bucket|' .. kind .. '|' .. edge, 1)
+      break
+    end
+  end
+end
+
+-- A failure of a task that Redis itself ends.
+local function fail(tenant, uuid, failed, result_ttl)
+  conclude(tenant, uuid, 'failed', cjson.encode({failure = failed}), failed.code,
+    {result_ttl = result_ttl, seconds = '0'})
+end
+
+-- What a task that builds on a failed one ends with. The code of the first failure goes down the whole graph.
+local function inherited(cause, uuid)
+  if cause.code == 'taskCancelled' then return failure('taskCancelled') end
+  local failed = failure('dependencyFailed')
+  failed.cause = cause.cause or {taskUUID = uuid, code = cause.code}
+  failed.message = string.format(failed.message, failed.cause.taskUUID, failed.cause.code)
+  return failed
+end
+
+-- Whoever waits for an ended task goes on, or ends with it. Members of children: whether the child needs success
+-- ('!') or any end ('?'), its tenant, its UUID.
+local function settle(tenant, uuid, failed, result_ttl)
+  local ended = {{tenant, uuid, failed}}
+  while #ended > 0 do
+    local one = table.remove(ended)
+    local children = redis.call('SMEMBERS', children_key(one[1], one[2]))
+    redis.call('DEL', children_key(one[1], one[2]))
+    for _, member in ipairs(children) do
+      local needs, owner, child = string.match(member, '^(.)(.*):([^:]*)$')
+      if redis.call('HGET', task_key(owner, child), 'state') == 'held' then
+        if one[3] and needs == '!' then
+          local cause = inherited(one[3], one[2])
+          fail(owner, child, cause, result_ttl)
+          ended[#ended + 1] = {owner, child, cause}
+        elseif redis.call('HINCRBY', task_key(owner, child), 'left', -1) <= 0 then
+          enqueue(owner, child)
+        end
+      end
+    end
+  end
+  feed()
+end
+
+-- The claim of a worker on a message, as XPENDING tells it; nothing when it is not this worker's.
+local function held(message, worker)
+  local pending = redis.call('XPENDING', JOBS, 'workers', message, message, 1)[1]
+  return pending and pending[2] == worker and pending
+end
+
+local function drop(message)
+  redis.call('XACK', JOBS, 'workers', message)
+  redis.call('XDEL', JOBS, message)
+end
+
+-- End a task that has not ended, wherever it is. A worker that has it is told to let go, and what it says later is
+-- refused: its claim is gone.
+local function stop(tenant, uuid, failed, result_ttl)
+  local about = redis.call('HMGET', task_key(tenant, uuid), 'state', 'message')
+  if not about[1] then return 'notFound' end
+  if is_over(about[1]) then return 'alreadyFinished' end
+  redis.call('ZREM', waiting_key(tenant), uuid)
+  if redis.call('EXISTS', waiting_key(tenant)) == 0 then redis.call('ZREM', P .. ':turns', tenant) end
+  if about[2] then
+    drop(about[2])
+    redis.call('PUBLISH', P .. ':stop', P .. '|' .. about[2])
+  end
+  fail(tenant, uuid, failed, result_ttl)
+  settle(tenant, uuid, failed, result_ttl)
+  return 'cancelled'
+end
