@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 
-from bench import engine, giants, removal, sockets, tasks, uploads
+from bench import engine, giants, graphs, removal, sockets, tasks, uploads
 from bench.report import Plan, machine, node
 
 PARTS = {
     "uploads": uploads.run,
     "engine": engine.run,
+    "graphs": graphs.run,
     "sockets": sockets.run,
     "giants": giants.run,
     "tasks": tasks.run,

@@ -98,7 +98,7 @@ def _timed(whose: str, url: str, picture: bytes, seconds: float) -> float:
 def _ask_ours(url: str, picture: bytes) -> bytes:
     task = {
         "taskType": "removeBackground", "taskUUID": str(uuid4()), "model": "local:u2net@1", "outputFormat": "PNG",
-        "inputImage": pybase64.b64encode_as_string(picture), "outputType": "base64Data",
+        "inputImage": pybase64.b64encode_as_string(picture), "outputType": "base64Data", "cache": "off",
     }  # fmt: skip
     request = urllib.request.Request(url, json.dumps([task]).encode(), {"Authorization": f"Bearer {KEY}"})
     with urllib.request.urlopen(request, timeout=60) as answer:

@@ -66,7 +66,7 @@ def _made(server: Subject, photo: Image.Image) -> list[Image.Image]:
     file = io.BytesIO()
     photo.save(file, "PNG")
     (uploaded,) = _post(server, [{"taskType": "imageUpload", "image": pybase64.b64encode_as_string(file.getvalue())}])
-    asked = [task | {"inputImage": uploaded["imageUUID"]} for task in COLUMNS.values()]
+    asked = [task | {"inputImage": uploaded["imageUUID"], "cache": "off"} for task in COLUMNS.values()]
     return [
         _picture(next(value for name, value in item.items() if name.endswith("URL"))) for item in _post(server, asked)
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -45,9 +46,20 @@ def _broken(named: Reference, word: str, about: bytes | int) -> ApiError:
         sentence = f"There is no task {named.uuid} of this key, or its result is no longer kept."
         return InvalidTaskReference(sentence, parameter=named.place)
     if word == "fewer":
-        sentence = f"Task {named.uuid} has {about} results; there is no result {named.n}."
-        return InvalidTaskReference(sentence, parameter=named.place)
-    told = orjson.loads(bytes(about))
-    if told["code"] == TaskCancelled.code:
+        return fewer(named, about)
+    return fallen(named, orjson.loads(bytes(about)))
+
+
+def fallen(named: Reference, failure: Mapping[str, Any]) -> ApiError:
+    """The refusal of a task that builds on one which failed. The first failure goes down the whole graph."""
+    if failure["code"] == TaskCancelled.code:
         return TaskCancelled(f"Task {named.uuid}, which this one builds on, was cancelled.", parameter=named.place)
-    return DependencyFailed(told["message"], parameter=named.place, cause=told["cause"])
+    cause = failure.get("cause") or {"taskUUID": named.uuid, "code": failure["code"]}
+    sentence = DependencyFailed.sentence % (cause["taskUUID"], cause["code"])
+    return DependencyFailed(sentence, parameter=named.place, cause=cause)
+
+
+def fewer(named: Reference, results: bytes | int) -> InvalidTaskReference:
+    """The refusal of a reference to a result that its task does not have."""
+    sentence = f"Task {named.uuid} has {results} results; there is no result {named.n}."
+    return InvalidTaskReference(sentence, parameter=named.place)

@@ -18,26 +18,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
-from server.api import v2_removal, v3_routes
+from server import asyncapi, openapi
+from server.api import tasks, v2_removal, v3_routes
 from server.api.files import ImageFile
 from server.api.pages import Pages
 from server.api.protocol import Protocol
 from server.api.v1_http import TaskArray
 from server.api.v1_socket import Socket
+from server.api.v1_uploads import RawUpload
 from server.config import Config
 from server.errors import ApiError, MethodNotAllowed, NotFound, wire
 from server.gateway import Gateway
 from server.log import incident, log
-from server.openapi import document
 
 _LOCAL_PAGES = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
 
 def build(gateway: Gateway) -> Starlette:
     """The ASGI application over a gateway's services."""
-    # Nobody may ever ask for the document, and it takes a moment to write.
-    described = cache(lambda: orjson.dumps(document(gateway.catalog)))
-    pages, socket, array = Pages(gateway, described), Socket(gateway), TaskArray(gateway)
+    # Nobody may ever ask for the documents, and they take a moment to write.
+    http = cache(lambda: orjson.dumps(openapi.document(gateway.catalog)))
+    sockets = cache(lambda: orjson.dumps(asyncapi.document(gateway.catalog, gateway.config.public_url)))
+    pages, socket, array = Pages(gateway, http, sockets), Socket(gateway), TaskArray(gateway)
 
     async def vouch(key: str) -> bool:
         try:
@@ -58,11 +60,14 @@ def build(gateway: Gateway) -> Starlette:
         Route("/healthz", pages.live),
         Route("/readyz", pages.ready),
         Route("/metrics", pages.metrics),
-        Route("/openapi.json", pages.openapi),
+        Route("/openapi.json", pages.description),
+        Route("/asyncapi.json", pages.description),
+        Route("/v1/uploads/{taskUUID}", RawUpload(gateway).__call__, methods=["PUT"]),
         Route("/im/{tenant}/{name}", ImageFile(gateway).__call__, methods=["GET", "HEAD"]),
     ]
     for path in ("/v1", "/v1/"):
         routes += [Route(path, array.__call__, methods=["POST"]), WebSocketRoute(path, socket)]
+    routes += tasks.routes(gateway)
     routes += v2_removal.routes(gateway)
     routes += v3_routes.routes(gateway)
     handlers: dict[Any, Any] = {ApiError: _refused, Exception: _broken, 404: _nowhere, 405: _nowhere}
@@ -78,6 +83,7 @@ def _cors(config: Config) -> Middleware:
         allow_origin_regex=_LOCAL_PAGES if config.loopback else None,
         allow_methods=["GET", "POST", "PUT", "DELETE"],
         allow_headers=["*"],
+        expose_headers=["Range", "Retry-After"],
     )
 
 

@@ -82,6 +82,18 @@ class Blobs:
         with _failing():
             await obstore.put_async(self._store, name, file)
 
+    async def copy(self, source: str, target: str) -> None:
+        """Store what one blob holds under another name as well. Raises BlobMissing."""
+        if self.root and not (self.root / source).exists():
+            raise BlobMissing(source)
+        if self.root:
+            return await self.adopt(self.root / source, target)
+        with _failing():
+            try:
+                await obstore.copy_async(self._store, source, target)
+            except FileNotFoundError as missing:
+                raise BlobMissing(source) from missing
+
     async def local(self, name: str, into: Callable[[], Path]) -> Path:
         """A blob as a file: where it lies, or, from a bucket, a copy made at `into()`. Raises BlobMissing."""
         if self.root:

@@ -86,7 +86,8 @@ def checked(schema: type[P], fields: dict[str, Any]) -> P | list[ApiError]:
     except pydantic.ValidationError as invalid:
         return [_refusal(place, found) for place, found in _distinct(invalid, fields).items()]
     broken: list[ApiError] = [
-        InvalidParameter(sentence, parameter=parameter) for parameter, sentence in broken_rules(params)
+        (MissingParameter if missing else InvalidParameter)(sentence, parameter=parameter)
+        for parameter, missing, sentence in broken_rules(params)
     ]
     return broken or params
 

@@ -72,23 +72,28 @@ def perform(catalog: Catalog, order: dict[str, Any], run: Run) -> dict[str, Any]
         if not items:
             raise TypeError(f"{task.task_type} returned {type(found).__name__}, not its Result")
     except ApiError as failure:
-        return {"failure": failure.as_dict()}
+        return {"failure": failure.as_dict(), "spent": run.spent}
     except Stop:
-        return {"failure": TaskCancelled().as_dict()}
+        return {"failure": TaskCancelled().as_dict(), "spent": run.spent}
     except Exception:
         incident = uuid4().hex[:12]
         log.error("task_raised", incident=incident, task_type=order["task_type"], trace=traceback.format_exc())
-        return {"failure": InternalServerError(f"The task failed on the server, incident {incident}.").as_dict()}
+        failure = InternalServerError(f"The task failed on the server, incident {incident}.")
+        return {"failure": failure.as_dict(), "spent": run.spent}
     shown = [_item(item, task.uuid_member, run) for item in items]
-    return {"items": shown, "images": run.images, "forget": run.forgotten}
+    about = {"images": run.images, "forget": run.forgotten, "named": run.named, "spent": run.spent}
+    return {"items": shown} | about
 
 
 def _item(result: Result, uuid_member: str | None, run: Run) -> dict[str, Any]:
-    """One item of the answer, and what is to be put in when it is sent: (member, image UUID, what it begins with)."""
+    """One item of the answer, and what is to be put in when it is sent: (member, image UUID, what it begins with), or
+    else `instead`."""
     item = result.model_dump(by_alias=True, exclude_none=True)
     uuid = item.get(uuid_member or "", "")
     inline = [(wire_name(member), uuid, head) for member, head in run.inline.get(uuid, ())]
-    return item | ({"inline": inline} if inline else {})
+    if not inline:
+        return item
+    return item | {"inline": inline, "instead": {wire_name(name): url for name, url in run.instead[uuid].items()}}
 
 
 def main(descriptor: int, parent: int) -> None:

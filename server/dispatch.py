@@ -15,7 +15,8 @@ from server.envelope import ENVELOPE
 from server.errors import ApiError, ConflictTaskUUID
 from server.graph import Step, arranged
 from server.prepare import Caller, Prepared, Refused, Request, prepare, refuse
-from server.queue import Queue
+from server.queue import Queue, Submitted
+from server.statistics import Statistics
 from server.tenants import Tenants
 
 _SHOWN = 200
@@ -31,6 +32,14 @@ class Accepted:
     delivery: Literal["sync", "async"]
 
 
+@dataclass(frozen=True)
+class Checked:
+    """A task that would be accepted. `seconds`: how long such tasks take here; None while that is not known."""
+
+    request: Request
+    seconds: float | None
+
+
 class Dispatch:
     """Takes task objects in."""
 
@@ -39,6 +48,7 @@ class Dispatch:
         self.queue = queue
         self.tenants = tenants
         self.blobs = blobs
+        self.statistics = Statistics(queue.store)
         self.config = queue.config
         self.guard = Guard(queue.config.fetch_allow, RECEIVER_PORTS)
 
@@ -52,31 +62,33 @@ class Dispatch:
 
     async def submit(self, caller: Caller, prepared: Prepared) -> Accepted | Refused:
         """Queue a checked task. Once this returns Accepted, an outcome will come."""
-        answer, graph = await self._submit(caller, prepared), prepared.graph
-        if graph:
-            graph.told(prepared.job.uuid, answer.failures[0] if isinstance(answer, Refused) else None)
+        answer = await self._submit(caller, prepared)
+        _tell(prepared, answer)
+        return answer
+
+    async def check(self, caller: Caller, prepared: Prepared) -> Checked | Refused:
+        """Whether a checked task would be accepted. Nothing is queued, stored or counted."""
+        try:
+            if prepared.graph:
+                await prepared.graph.turn(prepared)
+            await self._queue(caller, prepared)
+            answer = Checked(prepared.request, await self.statistics.mean(prepared.job.task_type))
+        except ApiError as refusal:
+            answer = refuse(prepared.request, [refusal])
+        _tell(prepared, answer)
         return answer
 
     async def _submit(self, caller: Caller, prepared: Prepared) -> Accepted | Refused:
-        job, staged = prepared.job, list[str]()
+        job, payloads = prepared.job, prepared.payloads
+        staged = [name for name in job.staged if name not in payloads]
         try:
             if prepared.graph:
                 await prepared.graph.turn(prepared)
             await self.tenants.spend(caller.tenant, 1)
-            for name, data in prepared.payloads.items():
+            for name, data in payloads.items():
                 await self.blobs.put(name, data)
                 staged.append(name)
-            answer = await self.queue.submit(
-                job,
-                session=caller.session,
-                sent=_kept(prepared.request.sent),
-                delivery=prepared.delivery,
-                fingerprint=prepared.fingerprint,
-                references=prepared.references,
-                failing=prepared.failing,
-            )
-            if answer == "conflict":
-                raise ConflictTaskUUID(parameter="taskUUID")
+            answer = await self._queue(caller, prepared)
         except ApiError as refusal:
             # An unanswered submit may have gone through: its staged bytes are left to the sweeper.
             if refusal.code != "serviceUnavailable":
@@ -85,6 +97,27 @@ class Dispatch:
         if answer != "accepted":
             await self.blobs.delete(*staged)
         return Accepted(prepared.request, job.uuid, prepared.delivery)
+
+    async def _queue(self, caller: Caller, prepared: Prepared) -> Submitted:
+        answer = await self.queue.submit(
+            prepared.job,
+            session=caller.session,
+            sent=_kept(prepared.request.sent),
+            delivery=prepared.delivery,
+            fingerprint=prepared.fingerprint,
+            references=prepared.graph.outside(prepared) if prepared.graph else prepared.references,
+            failing=prepared.failing,
+            dry=prepared.dry,
+        )
+        if answer == "conflict":
+            raise ConflictTaskUUID(parameter="taskUUID")
+        return answer
+
+
+def _tell(prepared: Prepared, answer: Accepted | Checked | Refused) -> None:
+    """The tasks of the array that build on this one may go on, or not."""
+    if prepared.graph:
+        prepared.graph.told(prepared.job.uuid, answer.failures[0] if isinstance(answer, Refused) else None)
 
 
 def _kept(sent: dict[str, Any]) -> dict[str, Any]:

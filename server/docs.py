@@ -1,4 +1,4 @@
-"""The reference, written by what it describes: the catalogue, the failures, the settings.
+"""The reference, written by what it describes: the catalogue, the envelope, the failures, the settings.
 
 The README holds its tables between two markers each; a test fails when one of them is stale.
 """
@@ -6,8 +6,9 @@ The README holds its tables between two markers each; a test fails when one of t
 from __future__ import annotations
 
 import inspect
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from server.catalog import Catalog
 from server.config import Config, spelled, variable_of
+from server.envelope import Envelope
 from server.errors import CODES
 from server.schema import OutputParams, wire_name
 from server.task import Task
@@ -47,7 +49,19 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"tasks": tasks_table, "errors": errors_table, "settings": settings_table}
+def envelope_table() -> str:
+    """The members that every task may have besides its own parameters."""
+    rows = ["| member | value | default | meaning |", "|---|---|---|---|"]
+    schema = Envelope.model_json_schema()
+    return "\n".join([*rows, *_member_rows(schema, "", schema["$defs"])])
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "tasks": tasks_table,
+    "envelope": envelope_table,
+    "errors": errors_table,
+    "settings": settings_table,
+}
 
 
 def refreshed(readme: str) -> str:
@@ -75,6 +89,39 @@ def _task_row(task: Task[Any, Any]) -> str:
         f"`{wire_name(name)}`" for name in task.result.model_fields if not name.endswith(("_base64_data", "_data_uri"))
     ]
     return f"| {names} | {task.summary} | {', '.join(parameters)} | {', '.join(answer)} |"
+
+
+def _member_rows(schema: dict[str, Any], head: str, inner: dict[str, Any]) -> Iterator[str]:
+    """A row for each member of an object, and for the members of one that is an object itself."""
+    for name, about in schema["properties"].items():
+        value = about | next((choice for choice in about.get("anyOf", ()) if choice.get("type") != "null"), {})
+        required, told = name in schema.get("required", ()), about.get("default")
+        shown = f"**`{head}{name}`**" if required else f"`{head}{name}`"
+        default = "–" if told is None else f"`{told}`" if isinstance(told, str) else f"`{json.dumps(told)}`"
+        yield f"| {shown} | {_value(value)} | {default} | {about['description']} |"
+        if "$ref" in value:
+            yield from _member_rows(inner[value["$ref"].rpartition("/")[2]], f"{head}{name}.", inner)
+
+
+def _value(schema: dict[str, Any]) -> str:
+    """What a member may be, in words."""
+    if "enum" in schema:
+        return ", ".join(f"`{word}`" for word in schema["enum"])
+    match schema:
+        case {"minimum": least, "maximum": most}:
+            return f"{least} to {most}"
+        case {"items": item, "maxItems": most}:
+            return f"list of at most {most}: {_value(item)}"
+        case {"format": "uuid"}:
+            return "UUID v4"
+        case {"format": "uri"}:
+            return "URL"
+        case {"type": "boolean"}:
+            return "`true`, `false`"
+        case {"type": "string"}:
+            return "text"
+        case _:
+            return "object"
 
 
 def _default(field: FieldInfo) -> str:

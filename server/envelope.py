@@ -54,9 +54,7 @@ class Envelope(Params):
     strict: Annotated[bool, Field(description="Refuse parameters that the task does not have.")] = False
     depends_on: Annotated[
         list[Uuid4],
-        Field(
-            max_length=64, default_factory=list, description="Tasks that must have succeeded before this one starts."
-        ),
+        Field(max_length=64, default_factory=list, description="Tasks that must have succeeded before this one."),
     ]
     return_output: Annotated[
         bool, Field(description="false: nothing is said when the task succeeds; other tasks use its result.")

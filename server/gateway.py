@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 import orjson
@@ -23,6 +23,7 @@ from server.queue import Queue
 from server.sessions import Sessions
 from server.store import Store
 from server.tenants import Tenant, Tenants
+from server.uploads import Uploads
 
 _SAFETY_SECONDS = 3.0
 """A wake-up may be lost; whoever still waits looks for itself this often."""
@@ -35,6 +36,10 @@ class Conversation(Protocol):
 
     def wake(self) -> None:
         """There may be something new in the outbox."""
+        ...
+
+    def heard(self, event: dict[str, Any]) -> None:
+        """How a task stands that the session waits for (`announce` in `scripts/common.lua`)."""
         ...
 
     def taken(self) -> None:
@@ -69,6 +74,7 @@ class Gateway:
         self.tenants = Tenants(self.store, config)
         self.predictions = Predictions(self.store)
         self.blobs = Blobs(config.blob_url, min_free=config.min_free_disk)
+        self.uploads = Uploads(self.store, self.blobs)
         self.dispatch = Dispatch(self.catalog, self.queue, self.tenants, self.blobs)
         self.conversations: dict[str, Conversation] = {}
         self.unauthenticated: dict[str, int] = {}
@@ -113,6 +119,10 @@ class Gateway:
                 held = self.conversations.get(session)
                 if held and gateway != self.id:
                     held.taken()
+            elif message.startswith(b"event:"):
+                _, session, event = message.decode().split(":", 2)
+                if held := self.conversations.get(session):
+                    held.heard(orjson.loads(event))
             elif held := self.conversations.get(message.decode()):
                 held.wake()
 

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from server.errors import ApiError, DependencyFailed, InvalidTaskReference
+from server.admission import fallen, fewer
+from server.errors import ApiError, InvalidTaskReference
+from server.jobs import Reference
 from server.prepare import Prepared, Refused, refuse
 
 Step = Prepared | Refused | dict[str, Any]
@@ -19,15 +21,30 @@ Step = Prepared | Refused | dict[str, Any]
 class Graph:
     """What the tasks of one array say to each other on their way into the queue."""
 
-    def __init__(self, uuids: Sequence[str]) -> None:
+    def __init__(self, uuids: Sequence[str], dry: Mapping[str, int]) -> None:
         loop = asyncio.get_running_loop()
         self._queued: dict[str, asyncio.Future[dict[str, Any] | None]] = {uuid: loop.create_future() for uuid in uuids}
+        self._dry = dry
+        """Those that are only checked, with the number of their results."""
 
     async def turn(self, prepared: Prepared) -> None:
-        """Wait until the tasks of the array that this one builds on are queued. Raises DependencyFailed."""
+        """Wait until the tasks of the array that this one builds on are queued. Raises DependencyFailed or
+        TaskCancelled, and InvalidTaskReference for what will never be made."""
         for named in prepared.references:
             if (parent := self._queued.get(named.uuid)) and (failure := await parent):
-                raise _fallen(named.uuid, failure, named.place)
+                raise fallen(named, failure)
+            results = self._dry.get(named.uuid, named.n)
+            if named.n > results:
+                raise fewer(named, results)
+            if named.uuid in self._dry and not prepared.dry:
+                sentence = (
+                    f"Task {named.uuid} is only checked (validateOnly); nothing can build on it but other checks."
+                )
+                raise InvalidTaskReference(sentence, parameter=named.place)
+
+    def outside(self, prepared: Prepared) -> list[Reference]:
+        """What a task builds on that is to be found in the queue: not what is only checked."""
+        return [named for named in prepared.references if named.uuid not in self._dry]
 
     def told(self, uuid: str, failure: dict[str, Any] | None) -> None:
         """A task of the array is queued, or was refused with this failure."""
@@ -48,23 +65,25 @@ def arranged(steps: Sequence[Step], most: int, deepest: int) -> tuple[list[Step]
     parents = {
         place: {tasks[named.uuid] for named in step.references if named.uuid in tasks}
         for place, step in enumerate(steps)
-        if isinstance(step, Prepared) and tasks[step.job.uuid] == place
+        if isinstance(step, Prepared)
     }
     joined = {place for place, above in parents.items() if above} | set[int]().union(*parents.values())
     if not joined:
         return found, list(range(len(steps)))
-    depth = _depths(parents, joined)
-    for place, failure in _impossible(parents, joined, depth, most, deepest).items():
+    kept = set(sorted(joined)[:most])
+    within = {place: parents.get(place, set[int]()) & kept for place in kept}
+    circles = _circles(within)
+    depth = _depths({place: above - circles for place, above in within.items() if place not in circles})
+    dry = {step.job.uuid: len(step.job.uuids) for step in steps if isinstance(step, Prepared) and step.dry}
+    graph = Graph([uuid for uuid, place in tasks.items() if place in joined], dry)
+    impossible = _impossible(joined - kept, circles, depth, most, deepest)
+    for place in joined:
         step = steps[place]
         if isinstance(step, Prepared):
-            found[place] = refuse(step.request, [failure])
-    graph = Graph([uuid for uuid, place in tasks.items() if place in joined])
-    for place in joined:
-        step = found[place]
+            step = refuse(step.request, [impossible[place]]) if place in impossible else replace(step, graph=graph)
         if isinstance(step, Refused):
             graph.told(_uuid(step), step.failures[0])
-        elif isinstance(step, Prepared):
-            found[place] = replace(step, graph=graph)
+        found[place] = step
     return found, sorted(range(len(steps)), key=lambda place: depth.get(place, 0))
 
 
@@ -76,40 +95,39 @@ def _uuid(step: Step) -> str:
     return uuid.lower() if isinstance(uuid, str) else ""
 
 
-def _depths(parents: Mapping[int, set[int]], joined: set[int]) -> dict[int, int]:
+def _depths(parents: Mapping[int, set[int]]) -> dict[int, int]:
     """How many tasks come before each, at the longest; without those that wait for themselves."""
-    depth, left = dict[int, int](), set(joined)
-    while ready := {place for place in left if parents.get(place, set()) <= depth.keys()}:
+    depth, left = dict[int, int](), set(parents)
+    while ready := {place for place in left if parents[place] <= depth.keys()}:
         for place in ready:
-            depth[place] = 1 + max((depth[above] for above in parents.get(place, ())), default=-1)
+            depth[place] = 1 + max((depth[above] for above in parents[place]), default=-1)
         left -= ready
     return depth
 
 
+def _circles(parents: Mapping[int, set[int]]) -> set[int]:
+    """The tasks that wait for themselves."""
+    left = parents.keys() - _depths(parents).keys()
+    above = {place: parents[place] & left for place in left}
+    for middle in left:
+        for place in left:
+            if middle in above[place]:
+                above[place] |= above[middle]
+    return {place for place in left if place in above[place]}
+
+
 def _impossible(
-    parents: Mapping[int, set[int]], joined: set[int], depth: Mapping[int, int], most: int, deepest: int
+    beyond: set[int], circles: set[int], depth: Mapping[int, int], most: int, deepest: int
 ) -> dict[int, ApiError]:
-    """The tasks that cannot be done for what they build on."""
-    circles = joined - depth.keys()
-    while ends := {place for place in circles if not any(place in parents.get(other, ()) for other in circles)}:
-        circles -= ends  # they only build on a circle
+    """The tasks that cannot be done for what they build on, or for how many they are."""
     found: dict[int, ApiError] = {
         place: InvalidTaskReference("This task waits for itself, through those it builds on.") for place in circles
     }
     for place, levels in depth.items():
         if levels >= deepest:
-            found[place] = InvalidTaskReference(
-                f"At most {deepest} tasks of an array may follow one on the other (TASKARRAY_MAX_GRAPH_DEPTH).",
-                max=deepest,
-            )
-    for place in sorted(joined)[most:]:
+            sentence = f"At most {deepest} tasks of an array may follow one on the other (TASKARRAY_MAX_GRAPH_DEPTH)."
+            found[place] = InvalidTaskReference(sentence, max=deepest)
+    for place in beyond:
         sentence = f"At most {most} tasks of an array may build on each other (TASKARRAY_MAX_GRAPH_TASKS)."
         found[place] = InvalidTaskReference(sentence, max=most)
     return found
-
-
-def _fallen(uuid: str, failure: Mapping[str, Any], place: str) -> DependencyFailed:
-    """The refusal of a task whose parent was refused. The first failure goes down the whole graph."""
-    cause = failure.get("cause") or {"taskUUID": uuid, "code": failure["code"]}
-    sentence = DependencyFailed.sentence % (cause["taskUUID"], cause["code"])
-    return DependencyFailed(sentence, parameter=place, cause=cause)

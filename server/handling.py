@@ -14,31 +14,25 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
-from server.blobs import Blobs, image_blob
+from server.blobs import Blobs
 from server.catalog import Catalog
 from server.config import Config
-from server.errors import (
-    ApiError,
-    InternalServerError,
-    ProcessingFailed,
-    ServiceUnavailable,
-    TaskTimeout,
-    UploadFailed,
-)
-from server.images import record
-from server.inputs import IMAGES, Inputs
+from server.doing import Aside, Doing
+from server.errors import ApiError, InternalServerError, ProcessingFailed, ServiceUnavailable
+from server.inputs import Inputs
 from server.jobs import Claim, Job, Outcome
 from server.log import log
+from server.piece import Phase, Piece
 from server.queue import Queue
-from server.runner import Crashed, Overgrown, Runner, Stopped, TimedOut
+from server.receipts import Clock
+from server.runner import Runner, Stopped
 from server.webhooks import owed
 
 _RUNNING_SECONDS = 0.05
 _RETRY_SECONDS = 0.5
-Phase = Literal["bringing", "running", "finishing"]
 
 
 class Handling:
@@ -51,21 +45,22 @@ class Handling:
         self.queue = queue
         self.blobs = blobs
         self.catalog = catalog
-        self.inputs = inputs
-        self.runner = runner
+        self.doing = Doing(config, queue, blobs, catalog, inputs, runner)
         self._telling = set[asyncio.Future[Any]]()
 
     async def handle(self, claim: Claim, entered: Callable[[Phase], None]) -> None:
         """Carry one job to its outcome; `entered` is told of each phase."""
         started, job = time.monotonic(), claim.job
         scratch = (self.blobs.scratch or Path(tempfile.gettempdir())) / f"task-{uuid4().hex}"
+        progress = partial(self._tell, self.queue.progress, claim)
+        piece = Piece(claim, scratch, Clock(job.submitted), entered, progress, claim.attempt)
         if job.start_within and not await self.queue.start(claim):
             return  # its time was over
         noting = asyncio.get_running_loop().call_later(_RUNNING_SECONDS, self._tell, self.queue.start, claim)
         try:
-            outcome = self._owing(job, await self._outcome(claim, scratch, entered))
+            outcome = self._owing(job, await self._outcome(piece))
             await self._finish(claim, outcome, time.monotonic() - started)
-        except Stopped:
+        except (Stopped, Aside):
             return
         finally:
             noting.cancel()
@@ -77,85 +72,32 @@ class Handling:
             run_s=round(time.monotonic() - started, 3), code=outcome.failure["code"] if outcome.failure else "",
         )  # fmt: skip
 
-    async def _outcome(self, claim: Claim, scratch: Path, entered: Callable[[Phase], None]) -> Outcome:
-        job = claim.job
+    async def _outcome(self, piece: Piece) -> Outcome:
         try:
-            if claim.attempt > self.config.attempts:
+            if piece.claim.attempt > self.config.attempts:
                 raise ProcessingFailed("Its worker died each time this task ran, so it was given up.")
-            answer = await self._persevering(claim, scratch, entered)
-            entered("finishing")
-            if failure := answer.get("failure"):
-                return self._failed(job, failure)
-            return await self._stored(job, answer)
-        except Stopped:
+            await self.doing.suffer(piece)
+            outcome = await self._persevering(piece)
+        except (Stopped, Aside):
             raise
         except ApiError as failure:
-            return self._failed(job, failure.as_dict())
+            outcome = Outcome(failure=failure.as_dict())
         except Exception as bug:
             incident = uuid4().hex[:12]
-            log.error("worker_raised", incident=incident, task=job.uuid, exc_info=bug)
+            log.error("worker_raised", incident=incident, task=piece.job.uuid, exc_info=bug)
             failure = InternalServerError(f"The task failed on the server, incident {incident}.")
-            return self._failed(job, failure.as_dict())
+            outcome = Outcome(failure=failure.as_dict())
+        piece.entered("finishing")
+        outcome = _spelled(piece.job, outcome)
+        return replace(outcome, about=outcome.about | {"spent": piece.clock.told()})
 
-    async def _persevering(self, claim: Claim, scratch: Path, entered: Callable[[Phase], None]) -> dict[str, Any]:
+    async def _persevering(self, piece: Piece) -> Outcome:
         """An accepted task waits for a Redis that is away; it does not fail for it."""
         while True:
             try:
-                return await self._perform(claim, scratch, entered)
+                return await self.doing.outcome(piece)
             except ServiceUnavailable:
                 await asyncio.sleep(_RETRY_SECONDS)
-
-    async def _perform(self, claim: Claim, scratch: Path, entered: Callable[[Phase], None]) -> dict[str, Any]:
-        """The handler's answer. A task whose process crashes is tried again, as often as the settings say."""
-        job = claim.job
-        task = self.catalog.named(job.task_type)
-        named = self.inputs.named(job, task)
-        entered("bringing" if self.inputs.slow(named) else "running")
-        inputs = await self.inputs.bring(job, named, partial(_made, scratch))
-        entered("running")
-        order = {
-            "task_type": job.task_type, "params": job.params, "uuids": job.uuids, "scratch": str(scratch),
-            "limits": job.limits, "claim": claim.name,
-            "inputs": {reference: brought.as_dict() for reference, brought in inputs.items()},
-            "images_url": f"{job.base_url}{IMAGES}{job.tenant}",
-        }  # fmt: skip
-        seconds = self.config.task_timeout or task.seconds
-        for _ in range(claim.attempt, self.config.attempts + 1):
-            try:
-                return await self.runner.run(order, seconds, partial(self._tell, self.queue.progress, claim))
-            except Crashed:
-                log.warning("task_process_crashed", task=job.uuid, task_type=job.task_type)
-            except Overgrown:
-                raise ProcessingFailed(
-                    f"The task needed more than {self.config.task_memory} bytes of memory (TASKARRAY_TASK_MEMORY) and"
-                    " was ended. Send a smaller image."
-                ) from None
-            except TimedOut:
-                raise TaskTimeout(f"The task took longer than {seconds:g} s and was ended.") from None
-        raise ProcessingFailed("Its process crashed each time this task ran, so it was given up.")
-
-    async def _stored(self, job: Job, answer: dict[str, Any]) -> Outcome:
-        records = list[dict[str, Any]]()
-        for image in answer["images"]:
-            blob = image_blob(job.tenant, image["uuid"])
-            await self.blobs.adopt(Path(image.pop("path")), blob)
-            records.append(record(blob=blob, **image))
-        blobs = {image["uuid"]: image["blob"] for image in records}
-        items = answer["items"]
-        for item in items:
-            if "inline" in item:
-                item["inline"] = [(member, blobs[uuid], head) for member, uuid, head in item["inline"]]
-        for item in items if job.include_cost else ():
-            item["cost"] = 0
-        for index, item in enumerate(items if len(items) > 1 else ()):
-            item["resultIndex"] = index
-        return Outcome(items=items, images=records, forget=answer["forget"])
-
-    def _failed(self, job: Job, failure: dict[str, Any]) -> Outcome:
-        parameter = failure.get("parameter")
-        if isinstance(parameter, str):
-            failure["parameter"] = job.spelling.get(parameter, parameter)
-        return Outcome(failure=failure)
 
     def _owing(self, job: Job, outcome: Outcome) -> Outcome:
         """The outcome with what is to be sent to the task's receivers."""
@@ -189,10 +131,11 @@ class Handling:
         telling.add_done_callback(told)
 
 
-def _made(scratch: Path) -> Path:
-    """The task's folder. It is made when something is to be put there, which most tasks do not need."""
-    try:
-        scratch.mkdir(mode=0o700, exist_ok=True)
-        return scratch
-    except OSError as failure:
-        raise UploadFailed("The server has no room to work on images. Try again.") from failure
+def _spelled(job: Job, outcome: Outcome) -> Outcome:
+    """A failure with its parameter as the client wrote it; who gets it for the same work may have written another."""
+    failure = outcome.failure or {}
+    parameter = failure.get("parameter")
+    if not isinstance(parameter, str) or parameter not in job.spelling:
+        return outcome
+    shown = failure | {"parameter": job.spelling[parameter]}
+    return replace(outcome, failure=shown, about=outcome.about | {"parameter": parameter})

@@ -48,8 +48,8 @@ class Images:
         return Image(**orjson.loads(record)) if record else None
 
     async def containing(self, tenant: str, content: str) -> str | None:
-        """The UUID of the image that was last registered with this content (`blake3:‹hex›`, of the file as it came or
-        as it is kept)."""
+        """The UUID of an image that was registered with this content (`blake3:‹hex›`, of the file as it came or as it
+        is kept): of several, the first that is still there."""
         found = await self.store.guarded("GET", f"{self.store.home(tenant)}:content:{tenant}:{content}")
         return found.decode() if found else None
 

@@ -40,10 +40,10 @@ def admit(source: Path, scratch: Callable[[str], Path], limits: Limits, *, param
             copy = _untouched(facts, size)
             if copy:
                 path = _kept(source, data, facts, copy, scratch)
-                return NewImage(path, stored, *size)
+                return NewImage(path, stored, *size, source)
         path = scratch(f".{stored.lower()}")
         pixels.convert(source, facts, size, path)
-        return NewImage(path, stored, *size)
+        return NewImage(path, stored, *size, source)
     except Damaged as error:
         raise InvalidParameter(f"The image cannot be read: {error}.", parameter=parameter) from error
     except Unread as error:

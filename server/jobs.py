@@ -128,3 +128,16 @@ class Known:
     """How long it ran, from claim to outcome."""
     started: float = 0.0
     worker: str = ""
+    oversized: int = 0
+    """How often a client hung up on its answer for its size."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a task stands: `state` is empty for one that is not known, `progress` from 0 to 1, and `ahead` how many are
+    given out before it: 0 for one that runs or is next, None for one that waits for other tasks."""
+
+    state: str
+    progress: float | None
+    stage: str
+    ahead: int | None

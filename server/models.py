@@ -5,10 +5,13 @@ The table is `models.toml` and, over it, the operator's own. Weights lie in one 
 
 from __future__ import annotations
 
+import time
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import orjson
+from blake3 import blake3
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from server.errors import InvalidParameter, ModelNotFound
@@ -19,6 +22,7 @@ BUILT_IN = "taskarray:"
 """What the names of the server's own engines begin with."""
 OWN = "built-in"
 """The `engine` of these."""
+_LOOK_SECONDS = 2.0
 
 
 class Entry(BaseModel):
@@ -63,6 +67,7 @@ class Models:
         self._own = own.keys()
         self.entries = [*own.values(), *(entry for air, entry in shipped.items() if air not in own)]
         self._held = dict[Path, int]()
+        self._seen, self._look_at = "", 0.0
 
     def path(self, entry: Entry) -> Path | None:
         """Where its weights lie; None when they are not installed, or are no file: an engine of our own."""
@@ -92,6 +97,21 @@ class Models:
         files = model.path.rglob("*") if model.path.is_dir() else [model.path]
         self._held[model.path] = sum(file.stat().st_size for file in files if file.is_file())
         return sum(self._held.values())
+
+    def fingerprint(self) -> str:
+        """What becomes another one when the table or a file of weights does. Looked at anew after some seconds."""
+        if time.monotonic() >= self._look_at:
+            files = [[entry.model_dump(), *self._state(self.path(entry))] for entry in self.entries]
+            self._seen = blake3(orjson.dumps([self.missing, files])).hexdigest()
+            self._look_at = time.monotonic() + _LOOK_SECONDS
+        return self._seen
+
+    def _state(self, path: Path | None) -> list[tuple[str, int, int]]:
+        """Each file of some weights with its size and the time it was written."""
+        if path is None:
+            return []
+        found = sorted(file for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())
+        return [(str(file), (about := file.stat()).st_size, about.st_mtime_ns) for file in found]
 
     def _default(self, kind: str, required: bool, parameter: str) -> Model | None:
         weights = [entry for entry in self.entries if entry.kind == kind and entry.engine != OWN]

@@ -6,6 +6,7 @@ a job is small and its bytes stay out of Redis.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from uuid import uuid4
@@ -22,12 +23,18 @@ from server.errors import ApiError, InvalidParameter, InvalidRequest
 from server.fetch import decode, kind
 from server.jobs import Job, Outcome, Reference
 from server.log import incident
-from server.schema import Params, Place, references, spelled
+from server.schema import OutputParams, Params, put, references, spelled
 from server.task import Task
 from server.tenants import Tenant
+from server.uploads import Staged
 from server.webhooks import owed
 
 _DEPTH = 32
+_NO_FRAMES = (
+    "Only an imageUpload on a socket that authenticated with the feature binary is followed by binary frames. Over"
+    " HTTP, PUT the file to /v1/uploads/‹taskUUID›."
+)
+_NO_BINARY = "Images come as binary only on a socket that authenticated with the feature binary. Ask for URL."
 _NO_TEST = "This server is not in test mode. Start it with TASKARRAY_TEST_MODE=1, or leave simulate out."
 
 
@@ -40,6 +47,10 @@ class Caller:
     base_url: str
     features: frozenset[str] = frozenset()
     """What its socket asked for beyond the protocol (see `api/entrance.py`)."""
+    dry: bool = False
+    """Its tasks are only checked."""
+    frame_bytes: int = 0
+    """It hangs up on a message of more; 0: that is not known."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +60,8 @@ class Request:
     sent: dict[str, Any]
     fields: dict[str, Any]
     spelling: dict[str, str] = field(default_factory=dict[str, str])
-    files: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    """Images that came as bytes, by the reference that stands for them in `fields`."""
+    files: Mapping[str, bytes | Staged] = field(default_factory=dict[str, bytes | Staged])
+    """Images that came as bytes, or lie in the blob store, by the reference that stands for them in `fields`."""
     limits: dict[str, int] = field(default_factory=dict[str, int])
     """Limits of the face's own, by their names in `task.Limits`."""
     face: Literal["v1", "v3"] = "v1"
@@ -62,6 +73,10 @@ class Siblings(Protocol):
 
     async def turn(self, prepared: Prepared) -> None:
         """Wait until those that a task builds on are queued."""
+        ...
+
+    def outside(self, prepared: Prepared) -> list[Reference]:
+        """What a task builds on that is to be found in the queue."""
         ...
 
     def told(self, uuid: str, failure: dict[str, Any] | None) -> None:
@@ -84,6 +99,8 @@ class Prepared:
     """What is owed to its receiver if it fails before a worker has it (`webhooks.record`)."""
     graph: Siblings | None = None
     """The other tasks of its array, where it builds on them or they on it."""
+    dry: bool = False
+    """It is only checked."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +135,16 @@ def _checked(catalog: Catalog, guard: Guard, caller: Caller, request: Request, t
     elif envelope.simulate and not test_mode:
         failures.append(InvalidParameter(_NO_TEST, parameter="simulate"))
     failures += _receiver_failures(guard, request.fields)
+    if "binary" in request.fields and request.face == "v1":
+        failures.append(InvalidParameter(_NO_FRAMES, parameter="binary"))
     try:
         task = catalog.named(request.fields.get("taskType"))
     except ApiError as unsupported:
         return refuse(request, [*(failure for failure in failures if failure.parameter != "taskType"), unsupported])
     fields = {name: value for name, value in request.fields.items() if name not in ENVELOPE}
     params = read(task, fields, strict=request.fields.get("strict") is True)
+    if isinstance(params, OutputParams) and "binary" in params.output_type and "binary" not in caller.features:
+        failures.append(InvalidParameter(_NO_BINARY, parameter="outputType"))
     if isinstance(params, list) or isinstance(envelope, list) or failures:
         return refuse(request, failures + (params if isinstance(params, list) else []))
     return _prepared(caller, request, task, envelope, params)
@@ -164,19 +185,19 @@ def _receiver_failures(guard: Guard, fields: dict[str, Any]) -> list[ApiError]:
 
 def _prepared(caller: Caller, request: Request, task: Task[Any, Any], envelope: Envelope, params: Params) -> Prepared:
     wire = params.model_dump(by_alias=True, exclude_unset=True)
-    hashes, payloads, named = dict[str, str](), dict[str, bytes](), list[Reference]()
+    hashes, payloads, staged, named = dict[str, str](), dict[str, bytes](), list[str](), list[Reference]()
     for place, reference in references(params):
         form = kind(reference)
         if form in ("uuid", "result"):
-            _put(wire, place, reference.lower())
+            put(wire, place, reference.lower())
             uuid, _, n = reference.lower().partition("#")
             named.append(Reference(uuid, spelled(place), int(n or 0), bare=form == "uuid"))
         elif form in ("data", "base64"):
-            data = request.files.get(reference) or decode(reference, spelled(place))
-            staged = staged_blob(caller.tenant.id)
-            payloads[staged] = data
-            _put(wire, place, f"staged:{staged}")
-            hashes[spelled(place)] = blake3(data).hexdigest()
+            found, data = _staged(caller, request, reference, spelled(place))
+            payloads |= data
+            staged.append(found.blob)
+            put(wire, place, f"staged:{found.blob}")
+            hashes[spelled(place)] = found.hash
     named += [Reference(uuid.lower(), f"dependsOn[{at}]") for at, uuid in enumerate(envelope.depends_on)]
     job = Job(
         tenant=caller.tenant.id,
@@ -185,7 +206,7 @@ def _prepared(caller: Caller, request: Request, task: Task[Any, Any], envelope: 
         params=wire,
         uuids=[str(uuid4()) for _ in range(getattr(params, "number_results", 1))],
         base_url=caller.base_url,
-        staged=list(payloads),
+        staged=staged,
         spelling=request.spelling,
         limits=request.limits,
         include_cost=envelope.include_cost,
@@ -200,22 +221,21 @@ def _prepared(caller: Caller, request: Request, task: Task[Any, Any], envelope: 
         upload=envelope.upload_endpoint or "",
     )
     delivery = "async" if job.webhook else envelope.delivery_method
-    fingerprint = _fingerprint({**request.fields, **hashes})
-    return Prepared(request, job, delivery, fingerprint, payloads, named, owed(job, Outcome(failure={})))
+    owing, dry = owed(job, Outcome(failure={})), caller.dry or envelope.validate_only
+    return Prepared(request, job, delivery, _fingerprint({**request.fields, **hashes}), payloads, named, owing, dry=dry)
 
 
-def _put(wire: Any, place: Place, value: str) -> None:
-    """Replace what stands at a place, in lists and tuples too."""
-    head, *rest = place
-    if rest and isinstance(wire[head], tuple):
-        wire[head] = list(wire[head])
-    if rest:
-        _put(wire[head], tuple(rest), value)
-    else:
-        wire[head] = value
+def _staged(caller: Caller, request: Request, reference: str, parameter: str) -> tuple[Staged, dict[str, bytes]]:
+    """An image that came with the task, as the blob that it is; its bytes by that name where they are still to be put
+    there."""
+    found = request.files.get(reference) or decode(reference, parameter)
+    if isinstance(found, Staged):
+        return found, {}
+    staged = Staged(staged_blob(caller.tenant.id), blake3(found).hexdigest())
+    return staged, {staged.blob: found}
 
 
 def _fingerprint(fields: dict[str, Any]) -> str:
     """What makes two objects under one taskUUID the same task."""
-    fields = {name: value for name, value in fields.items() if name != "taskUUID"}
+    fields = {name: value for name, value in fields.items() if name not in ("taskUUID", "validateOnly")}
     return blake3(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()

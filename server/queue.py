@@ -7,7 +7,6 @@ late answer is refused. Each verb is one step (`scripts/queue.lua`): together or
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,11 +17,11 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from server.admission import refused
-from server.jobs import Claim, Job, Known, Outcome, Reference, read_job
+from server.jobs import Claim, Job, Known, Outcome, Reference, Standing, read_job
 from server.store import Store
 
 GROUP = "workers"
-Submitted = Literal["accepted", "attached", "replayed", "conflict"]
+Submitted = Literal["accepted", "attached", "replayed", "conflict", "right"]
 Cancelled = Literal["cancelled", "alreadyFinished", "notFound"]
 
 
@@ -53,12 +52,13 @@ class Queue:
         fingerprint: str,
         references: Sequence[Reference] = (),
         failing: Sequence[dict[str, Any]] = (),
+        dry: bool = False,
     ) -> Submitted:
         """Queue a job for a session, or attach the session to the same task if it is known already.
 
         `references` are other tasks that must have succeeded first; `failing` are the deliveries that a failure books
         where no worker comes to it. Raises InvalidTaskReference, DependencyFailed, RateLimitExceeded and
-        ServiceUnavailable; then nothing is queued.
+        ServiceUnavailable; then nothing is queued. With `dry` nothing ever is: the job is at most right.
         """
         config = self.config
         word, *about = await self.store.run(
@@ -66,6 +66,7 @@ class Queue:
             config.duplicate_task, sent["taskType"], delivery, orjson.dumps(sent), orjson.dumps(job.uuids),
             orjson.dumps(job), job.task_type, job.priority, orjson.dumps([asdict(named) for named in references]),
             job.start_within, job.end_within, orjson.dumps(failing), config.max_queued_per_key, config.max_queued,
+            int(dry),
         )  # fmt: skip
         if refusal := refused(config, references, word.decode(), *about):
             raise refusal
@@ -82,8 +83,8 @@ class Queue:
             "STREAMS", f"{base}:jobs", ">",
         )  # fmt: skip
         claim = self._fresh(base, worker, found)
-        if claim:  # nobody waits for this: with a job in hand, none is lost over it
-            asyncio.ensure_future(self.store.run("feed", base)).add_done_callback(asyncio.Future.exception)
+        if claim:
+            self.store.hint("feed", base)
         return claim
 
     async def stale(self, base: str, worker: str) -> Claim | None:
@@ -130,14 +131,24 @@ class Queue:
         """Note how far a job is, for whoever asks or waits."""
         await self._step("progress", claim, *_names(claim), f"{fraction:.4f}", stage)
 
-    async def lead(self, claim: Claim, work: str, seconds: float) -> tuple[str, str, dict[str, Any]] | str:
+    async def lead(
+        self, claim: Claim, work: str, seconds: float, passed: str = ""
+    ) -> tuple[str, str, dict[str, Any]] | str:
         """The same work is done once: by the job that leads it, which is remembered for so many seconds.
 
         `lead`: this one is to do it. `follow`: another one does, and this claim is over; the job comes back when that
-        one has ended. `lost`: the claim is another worker's. Else what the leader's tenant, its UUID and outcome are.
+        one has ended. `lost`: the claim is another worker's. Else what the leader's tenant, its UUID and outcome are;
+        with these as `passed` (`tenant:uuid`) it is asked again by whoever can make nothing of that outcome.
         """
         word, *done = await self._step(
-            "lead", claim, *_names(claim), work, max(1, round(seconds)), orjson.dumps(claim.job), claim.job.cache
+            "lead",
+            claim,
+            *_names(claim),
+            work,
+            max(1, round(seconds)),
+            orjson.dumps(claim.job),
+            claim.job.cache,
+            passed,
         )
         if word != b"done":
             return word.decode()
@@ -155,26 +166,34 @@ class Queue:
         found = [await self.store.run("overdue", base, self._result_ttl, 100) for base in self.store.bases]
         return sum(found)
 
-    async def ahead(self, tenant: str, uuid: str) -> int | None:
-        """How many tasks are given out before this one, as far as one can tell; None where it waits for no turn."""
-        return await self.store.run("ahead", self.store.home(tenant), tenant, uuid.lower())
+    async def standings(self, tenant: str, uuids: Sequence[str]) -> list[Standing]:
+        """How tasks of this tenant stand, as far as one can tell now."""
+        lowered = [uuid.lower() for uuid in uuids]
+        found = await self.store.run("standings", self.store.home(tenant), tenant, *lowered)
+        return [
+            Standing(
+                state.decode() if state else "", float(progress) if progress else None,
+                stage.decode() if stage else "", ahead,
+            )
+            for state, progress, stage, ahead in found
+        ]  # fmt: skip
 
     async def known(self, tenant: str, uuid: str) -> Known | None:
         """What is kept of a task of this tenant; None when there is nothing."""
         names = (
             "request", "state", "delivery", "uuids", "progress", "stage", "outcome", "created", "seconds", "started",
-            "worker",
+            "worker", "oversized",
         )  # fmt: skip
         key = f"{self.store.home(tenant)}:task:{tenant}:{uuid.lower()}"
         found = await self.store.guarded("HMGET", key, *names)
-        request, state, delivery, uuids, progress, stage, outcome, created, seconds, started, worker = found
+        request, state, delivery, uuids, progress, stage, outcome, created, seconds, started, worker, over = found
         if request is None:
             return None
         return Known(
             orjson.loads(request), state.decode(), delivery.decode(), orjson.loads(uuids),
             float(progress) if progress else None, stage.decode() if stage else "",
             orjson.loads(outcome) if outcome else None, int(created) / 1000, float(seconds or 0),
-            int(started or 0) / 1000, worker.decode() if worker else "",
+            int(started or 0) / 1000, worker.decode() if worker else "", int(over or 0),
         )  # fmt: skip
 
     async def depth(self) -> tuple[int, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -50,7 +50,11 @@ class Result(Schema):
 
 
 class _Reference:
-    """Marks a string as naming an image, so that the server brings the image before the handler runs."""
+    """Marks a string as naming an image, so that the server brings the image before the handler runs; with `unless`,
+    only where that other field is not given."""
+
+    def __init__(self, unless: str = "") -> None:
+        self.unless = unless
 
 
 ImageRef = Annotated[
@@ -60,9 +64,15 @@ ImageRef = Annotated[
 ]
 
 
+def image_ref(*, unless: str) -> _Reference:
+    """The mark of a field that names an image as an ImageRef does, but only where another field is not given."""
+    return _Reference(unless)
+
+
 def references(params: Schema) -> Iterator[tuple[Place, str]]:
     """Every image named in params, also in members of members, as (place in its wire spelling, value)."""
-    for name, marked in _fields(type(params)):
+    for name, mark in _fields(type(params)):
+        marked = mark is not None and (not mark.unless or getattr(params, mark.unless) is None)
         yield from _within((wire_name(name),), getattr(params, name), marked)
 
 
@@ -78,31 +88,45 @@ def _within(place: Place, value: object, marked: bool) -> Iterator[tuple[Place, 
 
 
 @cache
-def _fields(schema: type[Schema]) -> list[tuple[str, bool]]:
-    return [(name, _marks(field)) for name, field in schema.model_fields.items()]
+def _fields(schema: type[Schema]) -> list[tuple[str, _Reference | None]]:
+    return [(name, _mark(field)) for name, field in schema.model_fields.items()]
 
 
-def _marks(annotation: object) -> bool:
-    """Whether an annotation says of strings, itself or in a list or a union, that they name images."""
+def _mark(annotation: object) -> _Reference | None:
+    """What an annotation says of strings that name images, itself or in a list or a union."""
+    parts: tuple[object, ...] = get_args(annotation)
     if isinstance(annotation, FieldInfo):
-        return _marks(annotation.annotation) or any(isinstance(mark, _Reference) for mark in annotation.metadata)
-    return any(isinstance(part, _Reference) or _marks(part) for part in get_args(annotation))
+        parts = (annotation.annotation, *annotation.metadata)
+    found = (part if isinstance(part, _Reference) else _mark(part) for part in parts)
+    return next((mark for mark in found if mark), None)
 
 
-def rule(parameter: str) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
-    """A condition across fields. Its docstring is the refusal, told about `parameter` (wire spelling)."""
+def rule(parameter: str, *, missing: bool = False) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
+    """A condition across fields. Its docstring is the refusal, told about `parameter` (wire spelling): that it is
+    invalid, or missing."""
 
     def mark(holds: Callable[..., bool]) -> Callable[..., bool]:
-        holds.refuses = parameter  # type: ignore[attr-defined]
+        holds.refuses = parameter, missing  # type: ignore[attr-defined]
         return holds
 
     return mark
 
 
-def broken_rules(params: Params) -> list[tuple[str, str]]:
-    """The rules that params break, each as (parameter, sentence)."""
+def broken_rules(params: Params) -> list[tuple[str, bool, str]]:
+    """The rules that params break, each as (parameter, whether it is missing, sentence)."""
     found = [value for kind in type(params).__mro__ for value in vars(kind).values() if hasattr(value, "refuses")]
-    return [(check.refuses, inspect.getdoc(check) or "") for check in found if not check(params)]
+    return [(*check.refuses, inspect.getdoc(check) or "") for check in found if not check(params)]
+
+
+def put(wire: Any, place: Place, value: str) -> None:
+    """Replace what stands at a place of a task object, in lists and tuples too."""
+    head, *rest = place
+    if rest and isinstance(wire[head], tuple):
+        wire[head] = list(wire[head])
+    if rest:
+        put(wire[head], tuple(rest), value)
+    else:
+        wire[head] = value
 
 
 def _spelling(*spellings: str, **more: str) -> BeforeValidator:
@@ -121,7 +145,7 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-OutputType = Literal["URL", "base64Data", "dataURI"]
+OutputType = Literal["URL", "base64Data", "dataURI", "binary"]
 Format = Annotated[Literal["JPG", "PNG", "WEBP"], _spelling("JPG", "PNG", "WEBP", jpeg="JPG")]
 """A file type, in any case; JPEG is JPG."""
 AnyFormat = Annotated[
@@ -137,8 +161,13 @@ class OutputParams(Params):
     output_type: Annotated[
         tuple[OutputType, ...],
         BeforeValidator(_listed),
-        _spelling("URL", "base64Data", "dataURI"),
-        Field(min_length=1, max_length=3, description="How images come: URL, base64Data, dataURI, or a list of them."),
+        _spelling("URL", "base64Data", "dataURI", "binary"),
+        Field(
+            min_length=1,
+            max_length=4,
+            description="How images come: URL, base64Data, dataURI, or a list of them. On a socket with the feature"
+            " binary also as binary: in binary frames after the answer, which has the URL as well.",
+        ),
     ] = ("URL",)
     output_format: Annotated[
         Format, Field(description="File type. Where JPG cannot show what is transparent, it is white.")

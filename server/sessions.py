@@ -26,16 +26,19 @@ class Entry:
     request: dict[str, Any] | None
     outcome: dict[str, Any] | None
     delivery: str
+    oversized: int = 0
+    """How often a client hung up on it for its size."""
 
 
 @dataclass(frozen=True)
 class Resumed:
     """Where a returning client stands: reading starts after `confirmed`, errors up to `sent` are not repeated,
-    `waiting` are the async requests that still run."""
+    `waiting` are the async requests that still run, `silent` the sync ones."""
 
     confirmed: int
     sent: int
     waiting: list[dict[str, Any]]
+    silent: list[dict[str, Any]]
 
 
 class Sessions:
@@ -64,8 +67,11 @@ class Sessions:
         )
         if not found:
             return None
-        confirmed, sent, waiting = found
-        return Resumed(int(confirmed), int(sent), [orjson.loads(request) for request in waiting])
+        confirmed, sent, requests = found
+        waiting, silent = list[dict[str, Any]](), list[dict[str, Any]]()
+        for request, delivery in requests:
+            (waiting if delivery == b"async" else silent).append(orjson.loads(request))
+        return Resumed(int(confirmed), int(sent), waiting, silent)
 
     async def read(self, tenant: str, session: str, after: int, count: int = 64) -> list[Entry]:
         """What lies in the outbox after an offset."""
@@ -74,9 +80,14 @@ class Sessions:
             Entry(
                 offset, uuid.decode(), orjson.loads(request) if request else None,
                 orjson.loads(outcome) if outcome else None, delivery.decode() if delivery else "sync",
+                int(oversized or 0),
             )
-            for offset, uuid, request, outcome, delivery in found
+            for offset, uuid, request, outcome, delivery, oversized in found
         ]  # fmt: skip
+
+    async def oversized(self, tenant: str, uuid: str) -> None:
+        """A client has hung up on the answer of a task for its size."""
+        await self.store.run("oversized", self.store.home(tenant), tenant, uuid.lower())
 
     async def waits(self, tenant: str, session: str) -> int:
         """How many tasks the session still waits for."""

@@ -36,11 +36,12 @@ _FAILURES = (TaskCancelled(), DeadlineExceeded(), DependencyFailed())
 """The failures of tasks that Redis itself ends."""
 
 
-def _scripts(shards: int) -> dict[str, str]:
+def _scripts(config: Config) -> dict[str, str]:
     """The steps by name, each with what all have in common in front."""
     folder = Path(__file__).parent / "scripts"
     failures = orjson.dumps({failure.code: failure.as_dict() for failure in _FAILURES}).decode()
-    head = f"local SHARDS, FAILURES = {shards}, [=[{failures}]=]\n{(folder / 'common.lua').read_text()}"
+    settings = f"{config.shards}, {max(1, round(config.image_ttl))}"
+    head = f"local SHARDS, IMAGE_TTL, FAILURES = {settings}, [=[{failures}]=]\n{(folder / 'common.lua').read_text()}"
     text = "\n".join(path.read_text() for path in sorted(folder.glob("*.lua")) if path.stem != "common")
     parts = re.split(r"^--- (\w+)$", text, flags=re.M)
     return {name: head + body for name, body in zip(parts[1::2], parts[2::2], strict=True)}
@@ -52,10 +53,11 @@ class Store:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.nodes = Nodes(config.redis_url, cluster=config.redis_cluster)
-        self._sources = _scripts(config.shards)
+        self._sources = _scripts(config)
         self._sums = {name: sha1(body.encode()).hexdigest() for name, body in self._sources.items()}
         self._lanes: defaultdict[str, list[tuple[Command, asyncio.Future[Any]]]] = defaultdict(list)
         self._flushing: dict[str, asyncio.Task[None]] = {}
+        self._hints = set[asyncio.Task[Any]]()
 
     def shard_of(self, tenant: str) -> int:
         """The shard that holds everything of a tenant."""
@@ -137,6 +139,18 @@ class Store:
         except FAILURES as failure:
             raise ServiceUnavailable from failure
 
+    def hint(self, script: str, base: str, *arguments: Any) -> None:
+        """Take a step that nobody waits for; what comes of it is not known."""
+        step = asyncio.create_task(self.run(script, base, *arguments))
+        self._hints.add(step)
+
+        def taken(ended: asyncio.Task[Any]) -> None:
+            self._hints.discard(ended)
+            if not ended.cancelled():
+                ended.exception()
+
+        step.add_done_callback(taken)
+
     async def listen(self, *channels: str) -> AsyncIterator[bytes | None]:
         """Messages on channels, for as long as it is read. None says that some may have been missed."""
         while True:
@@ -191,6 +205,7 @@ class Store:
 
     async def close(self) -> None:
         """Let go of every connection."""
+        await asyncio.gather(*self._hints, return_exceptions=True)
         await self.nodes.close()
 
 

@@ -24,6 +24,7 @@ from server.schema import (
     Params,
     Result,
     Schema,
+    image_ref,
     rule,
     wire_name,
 )
@@ -46,7 +47,9 @@ __all__ = [
     "Params",
     "Result",
     "Schema",
+    "Stored",
     "Task",
+    "image_ref",
     "rule",
     "task",
 ]
@@ -77,13 +80,15 @@ class NewImage:
     """An image file that a handler made: where it lies, what it is.
 
     `path` lies in the handler's scratch folder, or is an input that is kept as it came; `width` and `height`
-    are in pixels; `format` is `JPG`, `PNG`, `WEBP`, `BMP`, `TIFF`, `GIF` or `SVG`.
+    are in pixels; `format` is `JPG`, `PNG`, `WEBP`, `BMP`, `TIFF`, `GIF` or `SVG`. `source` is the client's file that
+    it is a form of: the image is found by the content of either.
     """
 
     path: Path
     format: str
     width: int
     height: int
+    source: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,10 @@ class Context(Protocol):
 
     def uuid(self, ref: str) -> str:
         """The UUID of an input. One that came inline or from elsewhere is registered when the task succeeds."""
+        ...
+
+    def stored(self, ref: str) -> Stored:
+        """The same with its URL."""
         ...
 
     def model(
@@ -184,6 +193,11 @@ class Task(Generic[P, R]):
     summary: str
     aliases: tuple[str, ...]
     seconds: float
+    deterministic: bool | Callable[[P], bool] = False
+
+    def repeats(self, params: P) -> bool:
+        """Whether the same params, images and models always give the same result."""
+        return self.deterministic(params) if callable(self.deterministic) else self.deterministic
 
     @property
     def uuid_member(self) -> str | None:
@@ -192,9 +206,15 @@ class Task(Generic[P, R]):
 
 
 def task(
-    task_type: str, *, aliases: tuple[str, ...] = (), seconds: float = 300
+    task_type: str,
+    *,
+    aliases: tuple[str, ...] = (),
+    seconds: float = 300,
+    deterministic: bool | Callable[[P], bool] = False,
 ) -> Callable[[Callable[[P, Context], R | list[R]]], Task[P, R]]:
-    """Make a Task of a handler. `seconds` is how long one run may take before it is ended."""
+    """Make a Task of a handler. `seconds` is how long one run may take before it is ended. `deterministic` says, for
+    all params or for each, that the same work always gives the same result: then it is done once, and an earlier
+    result answers whoever asks for it again."""
 
     def declare(handler: Callable[[P, Context], R | list[R]]) -> Task[P, R]:
         hints: dict[str, Any] = get_type_hints(handler)
@@ -204,6 +224,6 @@ def task(
         summary = (inspect.getdoc(handler) or "").partition("\n")[0]
         if not re.fullmatch(r"[A-Z].*\.", summary):
             raise TypeError(f"task {task_type!r} needs a docstring that starts with a sentence")
-        return Task(task_type, hints[first], result, handler, summary, aliases, seconds)
+        return Task(task_type, hints[first], result, handler, summary, aliases, seconds, deterministic)
 
     return declare

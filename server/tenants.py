@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import orjson
@@ -86,6 +87,19 @@ class Tenants:
             span: {"credits": 0, "requests": sum(count for age, count in counted if age < days)}
             for span, days in spans.items()
         }
+
+    async def daily(self, tenant: Tenant, days: int) -> list[dict[str, Any]]:
+        """How many tasks of each type a tenant had on each of the last days (UTC), and how many seconds these ran; the
+        newest day first."""
+        home, today = self.store.home(tenant.id), int(time.time()) // 86400
+        seconds = await self.store.hash(f"{home}:spent:{tenant.id}")
+        found = list[dict[str, Any]]()
+        for name, count in sorted((await self.store.hash(f"{home}:usage:{tenant.id}")).items()):
+            number, _, task_type = name.decode().partition("|")
+            if today - int(number) < days:
+                day, ran = date(1970, 1, 1) + timedelta(days=int(number)), round(float(seconds.get(name, 0)), 3)
+                found.append({"day": day.isoformat(), "taskType": task_type, "tasks": int(count), "seconds": ran})
+        return sorted(found, key=lambda entry: entry["day"], reverse=True)
 
     async def webhook_secret(self, tenant: Tenant) -> str:
         """What the receiver of a tenant's webhooks checks their signatures with; made when it is first asked for."""

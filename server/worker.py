@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import time
+from collections import deque
 from contextlib import suppress
 from uuid import uuid4
 
@@ -21,12 +22,13 @@ from server.catalog import Catalog
 from server.config import Config
 from server.errors import ApiError
 from server.fetch import Fetcher
-from server.handling import Handling, Phase
+from server.handling import Handling
 from server.images import Images
 from server.inputs import Inputs
 from server.jobs import Claim
 from server.log import log
 from server.nodes import FAILURES
+from server.piece import Phase
 from server.queue import Queue
 from server.runner import Runner
 from server.store import Store
@@ -34,6 +36,7 @@ from server.store import Store
 _AHEAD = 8
 _HEARTBEAT_SECONDS = 2
 _RETRY_SECONDS = 0.5
+_REMEMBERED = 256
 
 
 def worker_name() -> str:
@@ -65,6 +68,8 @@ class Worker:
         self._claiming: asyncio.Task[None] | None = None
         self._claims: dict[Claim, asyncio.Task[None]] = {}
         self._phases: dict[Claim, Phase] = {}
+        self._stopped = deque[str](maxlen=_REMEMBERED)
+        """Claims that were ended: word of it may be here before the claim is."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop, then let what runs finish for the drain time and hand back the rest."""
@@ -123,7 +128,7 @@ class Worker:
                 claim = await self._next()
                 if claim and self._draining:
                     await self.queue.release(claim)
-                elif claim:
+                elif claim and claim.name not in self._stopped:
                     self._take(claim)
             except ResponseError as failure:
                 log.warning("stream_missing", reason=str(failure))
@@ -186,7 +191,7 @@ class Worker:
                 with suppress(ApiError):
                     if not await self.queue.renew(claim) and self._phases.get(claim, "finishing") != "finishing":
                         log.warning("claim_lost", task=claim.job.uuid, worker=self.name)
-                        self._let_go(claim)
+                        self._claims[claim].cancel()
 
     async def _heartbeat(self) -> None:
         """Say that this worker lives, and what it does: readiness and the board go by it."""
@@ -204,16 +209,16 @@ class Worker:
     async def _listen(self) -> None:
         channels = [f"{base}:{channel}" for base in self.store.bases for channel in ("ready", "stop")]
         async for message in self.store.listen(*channels):
-            stopped = [claim for claim in self._claims if message and claim.name == message.decode()]
-            for claim in stopped:
-                log.info("task_stopped", task=claim.job.uuid, worker=self.name)
-                self._let_go(claim)
-            if message == b"stale":
+            if message and b"|" in message:
+                self._stopped.append(message.decode())
+                self._let_go(message.decode())
+            elif message == b"stale":
                 self._reclaim_at = 0.0
             self._ready.set()
 
-    def _let_go(self, claim: Claim) -> None:
-        """The job is no longer this worker's: stop what it does for it. A handler may stop by itself first."""
-        if self._phases.get(claim) == "running" and self.runner.stop(claim.name):
-            return
-        self._claims[claim].cancel()
+    def _let_go(self, name: str) -> None:
+        """The job of a claim was ended: if it is done here, stop that. Its handler may stop by itself."""
+        for claim in [claim for claim in self._claims if claim.name == name]:
+            log.info("task_stopped", task=claim.job.uuid, worker=self.name)
+            if not self.runner.stop(name) and self._phases.get(claim) != "finishing":
+                self._claims[claim].cancel()

@@ -43,7 +43,7 @@ class Captioned(Result):
     model: Annotated[str, Field(description="AIR id of what did the work.")]
 
 
-@task("caption", aliases=("imageCaption",))
+@task("caption", aliases=("imageCaption",), deterministic=True)
 def caption(params: Caption, context: Context) -> Captioned:
     """Say in words what an image shows, with a model that the operator has installed."""
     model = context.model(params.model, "caption", required=True)

@@ -134,7 +134,7 @@ class GuideImage(Result):
     model: Annotated[str, Field(description="What did the work.")]
 
 
-@task("controlNetPreprocess", aliases=("imageControlNetPreProcess",), seconds=300)
+@task("controlNetPreprocess", aliases=("imageControlNetPreProcess",), seconds=300, deterministic=True)
 def controlnet_preprocess(params: ControlNetPreprocess, context: Context) -> GuideImage:
     """Make the guide image for a ControlNet: edges, lines, depth, poses and more."""
     import numpy
@@ -152,6 +152,7 @@ def controlnet_preprocess(params: ControlNetPreprocess, context: Context) -> Gui
     context.progress(0.2, "drawing")
     pixels = numpy.asarray(picture)
     guide = _with(model, params, pixels) if model else _built_in(params)(pixels)
+    context.progress(0.8, "encoding")
     saved = context.save(Image.fromarray(guide).convert("RGB"), params, "guide_image")
     name = model.air if model else f"taskarray:{params.kind}@1"
     return GuideImage(**saved, input_image_uuid=context.uuid(params.input_image), model=name)

@@ -147,7 +147,11 @@ class Drawn(ImageResult):
     model: Annotated[str, Field(description="AIR id of the checkpoint.")]
 
 
-@task("imageInference", seconds=1800)
+def _seeded(params: ImageInference) -> bool:
+    return params.seed is not None
+
+
+@task("imageInference", seconds=1800, deterministic=_seeded)
 def image_inference(params: ImageInference, context: Context) -> list[Drawn]:
     """Draw pictures from words with a diffusion model that the operator has installed."""
     checkpoint = _weights(context, params.model, "checkpoint")

@@ -74,7 +74,7 @@ class MaskImage(Result):
     model: Annotated[str, Field(description="What did the work.")]
 
 
-@task("imageMasking", seconds=120)
+@task("imageMasking", seconds=120, deterministic=True)
 def image_masking(params: ImageMasking, context: Context) -> MaskImage:
     """Mask faces, parts of faces, hands or persons."""
     import numpy

@@ -209,14 +209,15 @@ class TransformedImage(ImageResult):
     height: int
 
 
-@task("imageTransform")
+@task("imageTransform", deterministic=True)
 def image_transform(params: ImageTransform, context: Context) -> TransformedImage:
     """Resize, crop, pad, rotate, flip, blur, sharpen, adjust, flatten, composite or watermark, in any order."""
     steps = [_settings(index, operation) for index, operation in enumerate(params.operations)]
     picture = context.open(params.input_image)
     for index, (operation, settings) in enumerate(zip(params.operations, steps, strict=True)):
-        context.progress(index / len(steps), operation.operation)
+        context.progress(index / (len(steps) + 1), operation.operation)
         picture = _changed(picture, index, operation, settings, context)
+    context.progress(len(steps) / (len(steps) + 1), "encoding")
     return TransformedImage(
         **context.save(picture, params),
         input_image_uuid=context.uuid(params.input_image),

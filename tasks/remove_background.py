@@ -77,7 +77,7 @@ class BackgroundRemoved(ImageResult):
     notice: Annotated[str | None, Field(description="What may be wrong with the result, if anything.")] = None
 
 
-@task("removeBackground", aliases=("imageBackgroundRemoval",), seconds=300)
+@task("removeBackground", aliases=("imageBackgroundRemoval",), seconds=300, deterministic=True)
 def remove_background(params: RemoveBackground, context: Context) -> BackgroundRemoved:
     """Cut the subject of an image out of its background."""
     import numpy
@@ -87,8 +87,10 @@ def remove_background(params: RemoveBackground, context: Context) -> BackgroundR
     model = context.model(params.model, "matting")
     picture = context.open(params.input_image)
     cutout = _cut(model, numpy.asarray(flattened(picture)), _edges(params), context.progress)
+    shown = _shown(cutout, picture, params)
+    context.progress(0.9, "encoding")
     return BackgroundRemoved(
-        **context.save(_shown(cutout, picture, params), params),
+        **context.save(shown, params),
         input_image_uuid=context.uuid(params.input_image),
         model=cutout.engine,
         confidence=cutout.confidence,

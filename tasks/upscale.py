@@ -17,6 +17,8 @@ _MOST = 4096
 """Pixels a side of what is made."""
 _CURED = 0.5
 """A picture reduced to this much of itself or less shows no marks of its compression any more."""
+_TILES = 0.9
+"""The share of the work that the tiles are; the rest is writing the file."""
 
 
 def _whole(value: object) -> object:
@@ -57,7 +59,7 @@ class Upscaled(ImageResult):
     model: Annotated[str, Field(description="What did the work.")]
 
 
-@task("upscale", aliases=("imageUpscale",), seconds=300)
+@task("upscale", aliases=("imageUpscale",), seconds=300, deterministic=True)
 def upscale(params: Upscale, context: Context) -> Upscaled:
     """Enlarge an image two to four times."""
     import numpy
@@ -71,7 +73,12 @@ def upscale(params: Upscale, context: Context) -> Upscaled:
         width, height = (max(1, round(side * share)) for side in picture.size)
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     marked = context.file(params.input_image) if share > _CURED else None
-    enlarged, name = _enlarged(numpy.asarray(picture), factor, model, marked, context.progress)
+
+    def told(fraction: float, stage: str) -> None:
+        context.progress(_TILES * fraction, stage)
+
+    enlarged, name = _enlarged(numpy.asarray(picture), factor, model, marked, told)
+    context.progress(_TILES, "encoding")
     saved = context.save(Image.fromarray(enlarged), params)
     return Upscaled(**saved, input_image_uuid=context.uuid(params.input_image), model=name)
 

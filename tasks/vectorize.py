@@ -41,14 +41,13 @@ class VectorizedImage(ImageResult):
     model: Annotated[str, Field(description="What did the work.")]
 
 
-@task("vectorize")
+@task("vectorize", deterministic=True)
 def vectorize(params: Vectorize, context: Context) -> VectorizedImage:
     """Draw an image as SVG: good for logos and flat art; photographs become posters."""
     from server.engines.vectors import NAME, Style, trace
 
     context.model(params.model, "vectorizer")  # no weights of this kind exist; a name may still be refused
     picture = context.open(params.input_image)
-    context.progress(0.1, "tracing")
     style = Style(
         params.color_mode,
         params.filter_speckle,
@@ -57,6 +56,6 @@ def vectorize(params: Vectorize, context: Context) -> VectorizedImage:
         params.path_precision,
     )
     path = context.scratch(".svg")
-    path.write_text(trace(picture, style), encoding="utf-8")
+    path.write_text(trace(picture, style, context.progress), encoding="utf-8")
     saved = context.save_file(NewImage(path, "SVG", *picture.size), params)
     return VectorizedImage(**saved, input_image_uuid=context.uuid(params.input_image), model=NAME)

@@ -1,4 +1,4 @@
-"""A bucket on a loopback port that speaks as much of S3 as object stores are asked for: put, get, list, delete."""
+"""A bucket on a loopback port that speaks as much of S3 as object stores are asked for: put, copy, get, list, delete."""
 
 from __future__ import annotations
 
@@ -61,9 +61,20 @@ class _Request(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         data = self._body()
-        if not self._fails():
+        if self._fails():
+            return
+        if source := self.headers.get("x-amz-copy-source"):
+            self._copy(unquote(source).removeprefix("/").removeprefix(f"{BUCKET}/"))
+        else:
             self.server.objects[self.name] = (data, datetime.now(UTC))
             self._answer(200, b"", etag=_etag(data))
+
+    def _copy(self, source: str) -> None:
+        if found := self.server.objects.get(source):
+            self.server.objects[self.name] = (found[0], datetime.now(UTC))
+            self._answer(200, f"<CopyObjectResult><ETag>{_etag(found[0])}</ETag></CopyObjectResult>".encode())
+        else:
+            self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
 
     def do_GET(self) -> None:
         if self._fails():

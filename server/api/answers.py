@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 from uuid import NAMESPACE_OID, uuid5
 
+from pydantic import Field
+
 from server.api import v1
+from server.api.outcomes import outcome_frame
+from server.api.standing import differs, shown
+from server.catalog import checked
 from server.config import Config
-from server.errors import ApiError, InvalidParameter, MaxRequestSizeExceeded, MediaNotFound, TaskNotFound
+from server.dispatch import Checked
+from server.errors import ApiError, InvalidParameter, MaxRequestSizeExceeded, TaskNotFound
 from server.gateway import Gateway
-from server.jobs import TERMINAL, Known
+from server.jobs import Known, Standing
 from server.log import incident
-from server.tenants import Tenant
+from server.prepare import Caller, Prepared
+from server.schema import Params
 
 _POLL_SECONDS = 0.02
+MOST_TARGETS = 1000
+"""Tasks that one `taskCancel` may name."""
+_UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
-async def outcome_frame(gateway: Gateway, sent: dict[str, Any], outcome: dict[str, Any], **members: Any) -> v1.Frame:
-    """The frame of a finished task."""
-    if failure := outcome.get("failure"):
-        return v1.errors([failure], sent, **members)
-    try:
-        return v1.data(await v1.items_of(gateway.blobs, sent, outcome, **members))
-    except MediaNotFound as gone:
-        return v1.errors([gone.as_dict()], sent, **members)
+def silent(sent: dict[str, Any], outcome: dict[str, Any]) -> bool:
+    """Whether this end of a task is one that its client does not want to be told of."""
+    return sent.get("returnOutput") is False and "failure" not in outcome
+
+
+async def check_frame(gateway: Gateway, caller: Caller, prepared: Prepared) -> v1.Frame:
+    """The frame of a task that is only checked."""
+    answer, sent = await gateway.dispatch.check(caller, prepared), prepared.request.sent
+    if not isinstance(answer, Checked):
+        return v1.errors(answer.failures, sent)
+    expected = {} if answer.seconds is None else {"estimatedSeconds": round(answer.seconds, 3)}
+    return v1.data([v1.echo(sent) | {"valid": True} | expected | {"cost": 0}])
 
 
 def too_many(config: Config, sent: dict[str, Any]) -> v1.Frame:
@@ -39,34 +54,40 @@ def ack_frame(sent: dict[str, Any]) -> v1.Frame:
     return v1.data([v1.echo(sent)])
 
 
-async def get_response(gateway: Gateway, tenant: Tenant, asked: dict[str, Any]) -> v1.Frame:
+async def get_response(gateway: Gateway, caller: Caller, asked: dict[str, Any]) -> v1.Frame:
     """How a task of this key stands: its items so far, or its error. Waits a moment for news of one that still runs."""
     try:
-        known = await _awaited(gateway, tenant, asked)
+        known = await _known(gateway, caller, asked)
+        if known.outcome is None:
+            standing = await _news(gateway, caller, asked["taskUUID"])
+            known = await _known(gateway, caller, asked)
+            if known.outcome is None:
+                return v1.data(_processing(gateway, known, standing))
     except ApiError as failure:
         return v1.errors([failure.as_dict()], asked)
-    sent = known.request
-    if known.outcome is None:
-        return v1.data(_processing(gateway, known))
-    frame = await outcome_frame(gateway, sent, known.outcome)
+    frame = await outcome_frame(gateway, caller, known.request, known.outcome, known.oversized)
     status = "error" if "errors" in frame else "success"
     return {kind: [item | {"status": status} for item in items] for kind, items in frame.items()}
 
 
-async def get_task_details(gateway: Gateway, tenant: Tenant, asked: dict[str, Any]) -> v1.Frame:
+async def get_task_details(gateway: Gateway, caller: Caller, asked: dict[str, Any]) -> v1.Frame:
     """A task's request as it was sent (pixels cut short) and the answer to it."""
     try:
-        known = await _known(gateway, tenant, asked)
+        known = await _known(gateway, caller, asked)
+        if known.outcome is None:
+            (standing,) = await gateway.queue.standings(caller.tenant.id, [asked["taskUUID"]])
+            response = v1.data(_processing(gateway, known, standing))
+        else:
+            plain = replace(caller, features=frozenset[str]())  # no binary frames follow a frame within a frame
+            response = await outcome_frame(gateway, plain, known.request, known.outcome, known.oversized)
     except ApiError as failure:
         return v1.errors([failure.as_dict()], asked)
-    response: dict[str, Any] = {"data": _processing(gateway, known)}
-    if known.outcome is not None:
-        response = await outcome_frame(gateway, known.request, known.outcome)
     return v1.data([v1.echo(asked) | {"request": [known.request], "response": response}])
 
 
-async def account_management(gateway: Gateway, tenant: Tenant, asked: dict[str, Any]) -> v1.Frame:
+async def account_management(gateway: Gateway, caller: Caller, asked: dict[str, Any]) -> v1.Frame:
     """Who the key belongs to, and what it has had done here. Nothing costs anything on a server of one's own."""
+    tenant = caller.tenant
     try:
         if asked.get("operation", "getDetails") != "getDetails":
             refusal = "This server answers the operation getDetails."
@@ -82,45 +103,69 @@ async def account_management(gateway: Gateway, tenant: Tenant, asked: dict[str, 
     return v1.data([v1.echo(asked) | about])
 
 
-async def _known(gateway: Gateway, tenant: Tenant, asked: dict[str, Any]) -> Known:
+class Cancel(Params):
+    """What `taskCancel` takes."""
+
+    targets: Annotated[
+        list[Annotated[str, Field(min_length=1, pattern=_UUID)]], Field(min_length=1, max_length=MOST_TARGETS)
+    ]
+
+
+async def task_cancel(gateway: Gateway, caller: Caller, asked: dict[str, Any]) -> v1.Frame:
+    """End tasks of this key that have not ended; what became of each. Another key's are as unknown as none."""
+    wanted = checked(Cancel, {} if asked.get("targets") is None else {"targets": asked["targets"]})
+    if isinstance(wanted, list):
+        return v1.errors([refusal.as_dict() for refusal in wanted], asked)
+    uuids = list({target.lower(): None for target in wanted.targets})
+    try:
+        became = dict(zip(uuids, await gateway.queue.cancel(caller.tenant.id, uuids), strict=True))
+    except ApiError as failure:
+        return v1.errors([failure.as_dict()], asked)
+    results = [{"taskUUID": target, "status": became[target.lower()]} for target in wanted.targets]
+    return v1.data([v1.echo(asked) | {"results": results}])
+
+
+async def _known(gateway: Gateway, caller: Caller, asked: dict[str, Any]) -> Known:
     uuid = asked.get("taskUUID")
-    known = await gateway.queue.known(tenant.id, uuid) if isinstance(uuid, str) else None
+    known = await gateway.queue.known(caller.tenant.id, uuid) if isinstance(uuid, str) else None
     if known is None:
         raise TaskNotFound("There is no such task of this key, or its result is no longer kept.", parameter="taskUUID")
     return known
 
 
-async def _awaited(gateway: Gateway, tenant: Tenant, asked: dict[str, Any]) -> Known:
+async def _news(gateway: Gateway, caller: Caller, uuid: str) -> Standing:
+    """How a task stands as soon as that is not how it stood, or after a moment."""
     loop = asyncio.get_running_loop()
     end, pause = loop.time() + gateway.config.poll_hold, _POLL_SECONDS
-    first = known = await _known(gateway, tenant, asked)
-    while known.state not in TERMINAL and known.progress == first.progress and loop.time() + pause < end:
+    (first,) = (now,) = await gateway.queue.standings(caller.tenant.id, [uuid])
+    while not differs(first, now) and loop.time() + pause < end:
         await asyncio.sleep(pause)
         pause = min(pause * 2, 0.2)
-        known = await _known(gateway, tenant, asked)
-    return known
+        (now,) = await gateway.queue.standings(caller.tenant.id, [uuid])
+    return now
 
 
-def _processing(gateway: Gateway, known: Known) -> list[dict[str, Any]]:
+def _processing(gateway: Gateway, known: Known, standing: Standing) -> list[dict[str, Any]]:
     """One item for each result to come, with its UUID: without it the old Python client waits half a minute."""
-    item: dict[str, Any] = v1.echo(known.request) | {"status": "processing"}
-    if known.progress is not None:
-        item["progress"] = round(known.progress * 100)
-    if known.stage:
-        item["stage"] = known.stage
+    item: dict[str, Any] = v1.echo(known.request) | {"status": "processing"} | shown(standing)
     member = gateway.catalog.named(known.request["taskType"]).uuid_member
     return [item | ({member: uuid} if member else {}) for uuid in known.uuids]
 
 
-ASKED = {"getResponse": get_response, "getTaskDetails": get_task_details, "accountManagement": account_management}
+ASKED = {
+    "getResponse": get_response,
+    "getTaskDetails": get_task_details,
+    "accountManagement": account_management,
+    "taskCancel": task_cancel,
+}
 """Task types that a gateway answers from what it finds in Redis."""
 CONVERSATION = ("authentication", "ping", *ASKED)
 """Task types that are about the conversation and never queue behind work."""
 
 
-async def answered(gateway: Gateway, tenant: Tenant, asked: dict[str, Any]) -> v1.Frame:
+async def answered(gateway: Gateway, caller: Caller, asked: dict[str, Any]) -> v1.Frame:
     """The answer to a task of ASKED. A bug in it is told under this task, and costs no other."""
     try:
-        return await ASKED[asked["taskType"]](gateway, tenant, asked)
+        return await ASKED[asked["taskType"]](gateway, caller, asked)
     except Exception as bug:
-        return v1.errors([incident("answer_failed", bug, tenant=tenant.id).as_dict()], asked)
+        return v1.errors([incident("answer_failed", bug, tenant=caller.tenant.id).as_dict()], asked)

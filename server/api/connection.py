@@ -12,7 +12,9 @@ from contextlib import suppress
 from typing import Any
 
 from server.api import v1
-from server.api.answers import ASKED, CONVERSATION, ack_frame, answered, too_many
+from server.api.answers import ASKED, CONVERSATION, ack_frame, answered, check_frame, too_many
+from server.api.arrivals import Arrivals, awaited
+from server.api.binary import announcement
 from server.api.entrance import authenticated
 from server.api.outlet import Outlet
 from server.api.protocol import ClientGone
@@ -21,11 +23,13 @@ from server.errors import ApiError, ServiceUnavailable
 from server.gateway import Gateway
 from server.graph import Step
 from server.log import log
-from server.prepare import Caller, Prepared, Refused, refuse
+from server.prepare import Caller, Prepared, Refused, Request, refuse
 
 _INLINE_BYTES = 64 * 1024
 """Messages up to this size are parsed where they arrive; larger ones in a thread, so that pings go on."""
 _PENDING_MESSAGES = 256
+_PENDING_BYTES = 4 * 2**20
+"""Of binary frames no more than this waits: they are stored one after the other."""
 _AT_ONCE = 64
 _REPLIES = 1000
 _PING_BYTES = 200
@@ -46,6 +50,7 @@ class Connection:
         self._inbox_bytes = 0
         self._taker: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
+        self._arrivals = Arrivals(gateway, caller, self.outlet.send) if "binary" in caller.features else None
         self._helpers = set[asyncio.Task[None]]()
 
     async def read(self) -> None:
@@ -53,18 +58,20 @@ class Connection:
         while (message := await self.wire.receive()) is not None:
             self.seen = time.monotonic()
             self.outlet.confirm(self.seen)
-            if len(message) < _PING_BYTES and (ping := _ping(message)):
+            if self._arrivals and isinstance(message, bytes):
+                await self._take(message, _PENDING_BYTES)
+            elif len(message) < _PING_BYTES and (ping := _ping(message)):
                 self.outlet.send(v1.pong(ping))
             else:
-                await self._take(message)
+                await self._take(message, 2 * self.gateway.config.max_message)
 
-    async def _take(self, message: str | bytes) -> None:
+    async def _take(self, message: str | bytes, most: int) -> None:
         """Queue a message to be worked on. Waits only when far more has come than is worked off."""
         self._inbox.append(message)
         self._inbox_bytes += len(message)
         if self._taker is None:
             self._taker = asyncio.create_task(self._take_all())
-        while self._inbox_bytes > 2 * self.gateway.config.max_message or len(self._inbox) > _PENDING_MESSAGES:
+        while self._inbox_bytes > most or len(self._inbox) > _PENDING_MESSAGES:
             self._room.clear()
             await self._room.wait()
 
@@ -81,6 +88,9 @@ class Connection:
             self._taker = None
 
     async def _work(self, message: str | bytes) -> None:
+        if self._arrivals and isinstance(message, bytes):
+            await self._arrivals.take(message)
+            return
         try:
             if len(message) <= _INLINE_BYTES:
                 steps = self.prepare(v1.parse(message))
@@ -94,29 +104,42 @@ class Connection:
 
     def prepare(self, objects: list[dict[str, Any]]) -> list[Step]:
         """Each object of a message: checked, refused, or a task of the conversation as it was sent."""
-        dispatch, limit = self.gateway.dispatch, self.gateway.config.max_tasks_per_array
+        limit = self.gateway.config.max_tasks_per_array
         return [
-            sent
-            if sent.get("taskType") in CONVERSATION or place >= limit
-            else dispatch.prepare(self.caller, v1.level(sent))
+            sent if sent.get("taskType") in CONVERSATION or place >= limit else self._checked(v1.level(sent))
             for place, sent in enumerate(objects)
         ]
+
+    def _checked(self, request: Request) -> Prepared | Refused:
+        announced = announcement(self.gateway.dispatch, self.caller, request) if self._arrivals else None
+        return announced or self.gateway.dispatch.prepare(self.caller, request)
 
     async def answer(self, steps: list[Step]) -> None:
         """Carry out what a message asks for, no faster than the client takes the answers."""
         steps, order = self.gateway.dispatch.arranged(steps)
+        later = self._arrivals and self._arrivals.expect(steps)
         for start in range(0, len(order), _AT_ONCE):
-            await self.outlet.room()
+            await self.outlet.writer.room()
             while len(self._helpers) > _REPLIES:
                 await asyncio.wait(self._helpers, return_when=asyncio.FIRST_COMPLETED)
             part = [steps[place] for place in order[start : start + _AT_ONCE]]
+            if later:  # files that others may build on are still to come, in messages after this one
+                for step in part:
+                    self._help(self._step(step))
+                continue
             await (self._step(part[0]) if len(part) == 1 else asyncio.gather(*map(self._step, part)))
 
     async def _step(self, step: Step) -> None:
         if isinstance(step, dict):
             await self._converse(step)
             return
-        refused = await self._submit(step) if isinstance(step, Prepared) else step
+        if isinstance(step, Prepared) and step.dry:
+            self.outlet.answer(await check_frame(self.gateway, self.caller, step))
+            return
+        if self._arrivals and awaited(step):
+            refused = await self._arrivals.carry(step, self._submit)
+        else:
+            refused = await self._submit(step) if isinstance(step, Prepared) else step
         if refused:
             self.outlet.send(v1.errors(refused.failures, refused.request.sent))
 
@@ -129,6 +152,7 @@ class Connection:
         if isinstance(answer, Refused):
             self.outlet.forget(uuid)
             return answer
+        self.outlet.news.expect(uuid, prepared.request.sent["taskUUID"])
         if soon:
             self._help(self.outlet.acknowledge(uuid, prepared.request.sent, soon))
         elif prepared.job.webhook:
@@ -149,7 +173,12 @@ class Connection:
                 self.outlet.send(too_many(self.gateway.config, sent))
 
     async def _reply(self, sent: dict[str, Any]) -> None:
-        self.outlet.answer(await answered(self.gateway, self.caller.tenant, sent))
+        frame = await answered(self.gateway, self.caller, sent)
+        if sent["taskType"] == "getResponse" and not any(
+            item["status"] == "processing" for item in frame.get("data", ())
+        ):
+            self.outlet.news.over(str(sent.get("taskUUID")).lower())
+        self.outlet.answer(frame)
 
     def _help(self, step: Any) -> None:
         helper = asyncio.create_task(step)
@@ -168,7 +197,10 @@ class Connection:
         return self.outlet.busy or self._taker is not None
 
     def wake(self) -> None:
-        self.outlet.wake()
+        self.outlet.writer.ring()
+
+    def heard(self, event: dict[str, Any]) -> None:
+        self.outlet.news.heard(event)
 
     def taken(self) -> None:
         self.wire.close(4409, "the session was resumed on another socket")
@@ -186,9 +218,12 @@ class Connection:
     async def dismiss(self) -> None:
         self.wire.close(1012, "the server restarts; come back")
 
-    async def leave(self) -> None:
-        """The socket is gone. The session stays for its term."""
-        self.outlet.stop()
+    async def leave(self, *, moved: bool) -> None:
+        """The socket is gone. The session stays for its term, or has `moved` to another socket here: then what came
+        before is still taken."""
+        await self.outlet.writer.stop()
+        if moved:
+            return
         for task in (self._taker, *self._helpers):
             if task:
                 task.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,8 @@ _LINGER_SECONDS = 1.0
 FEATURES = frozenset({"binary", "events", "graph"})
 """What a socket may ask for with `features`: frames that a client of the plain protocol would not understand, and a
 word that task graphs are known here."""
+_FRAME_BYTES = 2**20
+"""The new Python client hangs up on larger messages: its library's default."""
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -41,6 +44,13 @@ def authenticated(config: Config, caller: Caller) -> v1.Frame:
     if caller.features:
         about |= {"features": sorted(caller.features), "resultTTL": round(config.result_ttl)}
     return v1.data([about])
+
+
+def returned(resumed: Resumed | None) -> v1.Frame:
+    """What is told to a socket with events that named an earlier session: whether it goes on, and after which offset;
+    one that is not known is gone with what was not delivered."""
+    state = {"state": "resumed" if resumed else "new", "recovered": bool(resumed)}
+    return {"events": [{"type": "session"} | state | {"from": resumed.confirmed if resumed else 0}]}
 
 
 def base_url(config: Config, wire: Wire) -> str:
@@ -90,8 +100,19 @@ async def admitted(gateway: Gateway, wire: Wire) -> AsyncGenerator[bool]:
                 del waiting[wire.address]
 
 
-async def authenticate(gateway: Gateway, wire: Wire) -> tuple[Caller, Resumed | None, list[dict[str, Any]]] | None:
-    """The caller, the session it resumes, and the tasks that came in the same message; None when refused."""
+@dataclass(frozen=True)
+class Entered:
+    """A socket that has authenticated. `asked`: it named an earlier session; `resumed`: and goes on with it; `objects`
+    are the tasks that came in the same message."""
+
+    caller: Caller
+    asked: bool
+    resumed: Resumed | None
+    objects: list[dict[str, Any]]
+
+
+async def authenticate(gateway: Gateway, wire: Wire) -> Entered | None:
+    """Wait for a good key; None when refused."""
     try:
         async with asyncio.timeout(gateway.config.auth_timeout):
             while (message := await wire.receive()) is not None:
@@ -125,9 +146,7 @@ async def _first_objects(config: Config, wire: Wire, message: str | bytes) -> li
     return None
 
 
-async def _entered(
-    gateway: Gateway, wire: Wire, objects: list[dict[str, Any]]
-) -> tuple[Caller, Resumed | None, list[dict[str, Any]]] | None:
+async def _entered(gateway: Gateway, wire: Wire, objects: list[dict[str, Any]]) -> Entered | None:
     asked = objects[0]
     try:
         tenant = await gateway.tenants.identify(asked.get("apiKey"))
@@ -145,7 +164,9 @@ async def _entered(
         wire.close(1013, "try again")
         return None
     wire.trust()
-    return Caller(tenant, session, base_url(gateway.config, wire), features), resumed, objects[1:]
+    most = _FRAME_BYTES if wire.client.startswith("runware-python") else 0
+    caller = Caller(tenant, session, base_url(gateway.config, wire), features, wire.dry, most)
+    return Entered(caller, bool(asked.get("connectionSessionUUID")), resumed, objects[1:])
 
 
 def _features(wire: Wire, asked: dict[str, Any]) -> frozenset[str]:

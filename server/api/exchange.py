@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from starlette.requests import Request
 
@@ -53,6 +54,9 @@ class Exchange:
     def wake(self) -> None:
         self._rung.set()
 
+    def heard(self, event: dict[str, Any]) -> None:
+        """A request is told of nothing but its answer."""
+
     def taken(self) -> None:
         """Nobody else knows this session's name."""
 
@@ -83,10 +87,13 @@ class Exchange:
 
 
 @asynccontextmanager
-async def exchange(gateway: Gateway, request: Request, tenant: Tenant) -> AsyncGenerator[Exchange]:
-    """An exchange for one request of a tenant; what it waits for is asked for in other ways once it is over."""
+async def exchange(
+    gateway: Gateway, request: Request, tenant: Tenant, *, dry: bool = False
+) -> AsyncGenerator[Exchange]:
+    """An exchange for one request of a tenant; what it waits for is asked for in other ways once it is over. With
+    `dry`, its tasks are only checked."""
     base_url = gateway.config.public_url.rstrip("/") or str(request.base_url).rstrip("/")
-    found = Exchange(gateway, Caller(tenant, await gateway.sessions.open(tenant.id), base_url))
+    found = Exchange(gateway, Caller(tenant, await gateway.sessions.open(tenant.id), base_url, dry=dry))
     gateway.conversations[found.session] = found
     listening = asyncio.create_task(found.listen())
     try:

@@ -1,7 +1,7 @@
-"""What goes out on one socket: one writer, which lives while there is something to write.
+"""What one socket gets, and how far its client is.
 
-Replies wait in memory, within a bound. Results are read from the session's outbox when the socket can take them:
-what it cannot take waits there, is never lost and never grows this process.
+Results are read from the session's outbox when the socket can take them: what it cannot take waits there, is never
+lost and never grows this process.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import time
 from typing import Any
 
 from server.api import v1
-from server.api.answers import ack_frame, outcome_frame
-from server.api.protocol import ClientGone
+from server.api.answers import ack_frame, silent
+from server.api.binary import parcels
+from server.api.outcomes import outcome_frame
 from server.api.wire import Wire
-from server.errors import ApiError, TaskNotFound, ValueTooLarge
+from server.api.writer import Writer
+from server.errors import TaskNotFound, ValueTooLarge
 from server.gateway import Gateway
-from server.log import log
 from server.prepare import Caller
 from server.sessions import Entry, Resumed
 
 _BATCH = 64
-_SMALL_FRAME = 2**20
 _CONFIRM_SECONDS = 5.0
 """What was sent this long before a client's message has surely reached it."""
 
 
 class Outlet:
-    """The writer of one socket, and how far its client is."""
+    """The outgoing side of one socket."""
 
     def __init__(self, gateway: Gateway, wire: Wire, caller: Caller) -> None:
         self.gateway = gateway
@@ -36,11 +36,8 @@ class Outlet:
         self.open = dict[str, int]()
         """The tasks of this socket that have not been answered, each with how often it was sent."""
         self.offset = self.confirmed = 0
-        self._frames: list[bytes] = []
-        self._queued = 0
-        self._rung = False
-        self._writer: asyncio.Task[None] | None = None
-        self._room = asyncio.Event()
+        self.writer = Writer(gateway, wire, caller, self._deliver)
+        self.news = self.writer.news
         self._eager: dict[str, asyncio.Future[Entry]] = {}
         self._deliveries: list[tuple[float, int]] = []
         self._replaying = False
@@ -49,7 +46,7 @@ class Outlet:
     @property
     def busy(self) -> bool:
         """Whether something is still to come or to go."""
-        return bool(self.open or self._frames or self._rung)
+        return bool(self.open) or self.writer.busy
 
     def answer(self, frame: v1.Frame) -> None:
         """Have an answer about a task sent, in the shape that this client asked for."""
@@ -57,60 +54,23 @@ class Outlet:
 
     def send(self, frame: v1.Frame) -> None:
         """Have a frame sent after those before it."""
-        body = self._body(frame)
-        self._frames.append(body)
-        self._queued += len(body)
-        self._write()
+        following = parcels(frame)
+        self.writer.send(self._body(frame), _answered(frame), following)
 
-    async def room(self) -> None:
-        """Wait until the replies in memory are within their bound."""
-        while self._queued > self.gateway.config.outbox_bytes:
-            self._room.clear()
-            await self._room.wait()
-
-    def wake(self) -> None:
-        """There may be something new in the outbox."""
-        self._rung = True
-        self._write()
-
-    def _write(self) -> None:
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write_all())
-
-    async def _write_all(self) -> None:
-        try:
-            while self._frames or self._rung:
-                while self._frames:
-                    frame = self._frames.pop(0)
-                    await self._put(frame)
-                    self._queued -= len(frame)
-                    self._room.set()
-                if self._rung:
-                    await self._deliver()
-        except ClientGone:
-            self._frames.clear()
-            self._queued = 0
-            self._room.set()
-        except ApiError as failure:
-            log.warning("outbox_unreadable", session=self.caller.session, reason=failure.message)
-        finally:
-            self._writer = None
-
-    async def _deliver(self) -> None:
-        """Send what the outbox has for this socket."""
-        self._rung = False
+    async def _deliver(self) -> bool:
+        """Send what the outbox has for this socket; whether there may be more."""
         entries = await self.gateway.sessions.read(self.caller.tenant.id, self.caller.session, self.offset, _BATCH)
         for entry in entries:
             frame = await self._frame(entry)
             self.offset = entry.offset
+            self.news.over(entry.uuid)
             if frame:
-                await self._put(self._body(frame))
+                following = parcels(frame)
+                await self.writer.put(self._body(frame), entry.uuid, following)
             self.open.pop(entry.uuid, None)
             self._deliveries.append((time.monotonic(), entry.offset))
-        if len(entries) == _BATCH:
-            self._rung = True
-        else:
-            self._replaying = False
+        self._replaying = self._replaying and len(entries) == _BATCH
+        return len(entries) == _BATCH
 
     async def _frame(self, entry: Entry) -> v1.Frame | None:
         if entry.request is None or entry.outcome is None:
@@ -118,42 +78,29 @@ class Outlet:
         if (eager := self._eager.get(entry.uuid)) and not eager.done():
             eager.set_result(entry)
             return None
+        if quiet := silent(entry.request, entry.outcome):
+            self.news.finished(entry.uuid, entry.request["taskUUID"])
         if entry.delivery == "async":
             return ack_frame(entry.request) if self._replaying else None
+        if quiet:
+            return None
         # A failure of a task that the client no longer knows can be fatal to all its others.
         if "failure" in entry.outcome and entry.uuid not in self.open and self._unsafe(entry):
             return None
-        frame = await outcome_frame(self.gateway, entry.request, entry.outcome)
+        frame = await outcome_frame(self.gateway, self.caller, entry.request, entry.outcome, entry.oversized)
         return v1.as_object(frame) if self.wire.single else frame
 
     def _body(self, frame: v1.Frame) -> bytes:
         """A frame as it goes out; one that this client's library would hang up on is refused with what to do."""
-        body = v1.dumps(frame)
-        if len(body) <= _SMALL_FRAME or not frame.get("data") or not self.wire.client.startswith("runware-python"):
+        body, most = v1.dumps(frame), self.caller.frame_bytes
+        if not most or len(body) <= most or not frame.get("data"):
             return body
         item = frame["data"] if self.wire.single else frame["data"][0]
-        sentence = f"The answer has {len(body)} bytes; this client takes 1 MiB a message. Ask for outputType URL."
-        return v1.dumps(v1.errors([ValueTooLarge(sentence, parameter="outputType").as_dict()], item))
+        sentence = f"The answer has {len(body)} bytes; this client takes {most} a message. Ask for less at once."
+        return v1.dumps(v1.errors([ValueTooLarge(sentence).as_dict()], item))
 
     def _unsafe(self, entry: Entry) -> bool:
         return entry.offset <= self._errors_sent or self.wire.client.startswith("runware-python")
-
-    async def _put(self, frame: bytes) -> None:
-        """Send one frame. A reader that takes nothing for long is closed; what it misses stays in its outbox."""
-        if self.wire.ready:
-            await self.wire.send(frame)
-            return
-        while True:
-            before = self.wire.backlog
-            try:
-                async with asyncio.timeout(self.gateway.config.slow_reader_timeout):
-                    await self.wire.send(frame)
-                return
-            except TimeoutError:
-                if self.wire.backlog >= before:
-                    log.warning("slow_reader_closed", session=self.caller.session)
-                    self.wire.close(1013, "slow consumer; resume the session or use getResponse")
-                    raise ClientGone from None
 
     def resume(self, resumed: Resumed) -> None:
         """Go on where an earlier socket of this session stopped."""
@@ -162,7 +109,9 @@ class Outlet:
         self._replaying = True
         for sent in resumed.waiting:
             self.answer(ack_frame(sent))
-        self.wake()
+        for sent in (*resumed.waiting, *resumed.silent):
+            self.news.expect(sent["taskUUID"].lower(), sent["taskUUID"])
+        self.writer.ring()
 
     async def touch(self) -> bool:
         """Keep the session for another term; False when it is no longer this gateway's."""
@@ -180,11 +129,12 @@ class Outlet:
         for uuid in lost or ():
             self.open.pop(uuid, None)
             self.send(v1.errors([TaskNotFound(parameter="taskUUID").as_dict()], {"taskUUID": uuid}))
-        self.wake()
+        self.writer.ring()
         return lost is not None
 
     def confirm(self, now: float) -> None:
         """The client was heard: what was sent some time before has reached it."""
+        self.writer.sent.forget(now - _CONFIRM_SECONDS)
         while self._deliveries and self._deliveries[0][0] < now - _CONFIRM_SECONDS:
             self.confirmed = self._deliveries.pop(0)[1]
 
@@ -206,12 +156,18 @@ class Outlet:
         done, _ = await asyncio.wait([soon], timeout=self.gateway.config.eager_ack)
         if self._eager.get(uuid) is soon:
             del self._eager[uuid]
-        if done:
-            self.answer(await outcome_frame(self.gateway, sent, soon.result().outcome or {}, status="success"))
-        else:
-            self.answer(ack_frame(sent))
+        entry = soon.result() if done else None
+        outcome = entry.outcome if entry else None
+        if entry and outcome and not silent(sent, outcome):
+            frame = outcome_frame(self.gateway, self.caller, sent, outcome, entry.oversized, status="success")
+            self.answer(await frame)
+            return
+        self.answer(ack_frame(sent))
+        if outcome:
+            self.news.finished(uuid, sent["taskUUID"])
 
-    def stop(self) -> None:
-        """The socket is gone."""
-        if self._writer:
-            self._writer.cancel()
+
+def _answered(frame: v1.Frame) -> str:
+    """The task that a frame answers, as far as it is one."""
+    items = frame.get("data") or [{}]
+    return (items if isinstance(items, dict) else items[0]).get("taskUUID", "")

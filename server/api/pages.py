@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from server.errors import ApiError
 from server.gateway import Gateway
+from server.statistics import Statistics
 
 _EDGES = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60", "120", "300")
 
@@ -26,9 +27,10 @@ _EDGES = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", 
 class Pages:
     """The endpoints for operators, and the address book at `/`."""
 
-    def __init__(self, gateway: Gateway, described: Callable[[], bytes]) -> None:
+    def __init__(self, gateway: Gateway, openapi: Callable[[], bytes], asyncapi: Callable[[], bytes]) -> None:
         self.gateway = gateway
-        self.described = described
+        self.statistics = Statistics(gateway.store)
+        self.described = {"/openapi.json": openapi, "/asyncapi.json": asyncapi}
 
     async def live(self, request: Request) -> Response:
         """The process answers. Never asks Redis."""
@@ -72,18 +74,19 @@ class Pages:
                 },
                 "taskTypes": sorted(self.gateway.catalog.by_name),
                 "openapi": "/openapi.json",
+                "asyncapi": "/asyncapi.json",
                 "health": ["/livez", "/readyz", "/metrics"],
             }
         )
 
-    async def openapi(self, request: Request) -> Response:
-        """The HTTP faces, described for programs."""
-        return Response(await asyncio.to_thread(self.described), media_type="application/json")
+    async def description(self, request: Request) -> Response:
+        """The HTTP faces, or the socket, described for programs."""
+        return Response(await asyncio.to_thread(self.described[request.url.path]), media_type="application/json")
 
     async def _counted(self) -> list[Metric]:
         depth, oldest = await self.gateway.queue.depth()
         workers = await self.gateway.workers()
-        stats = await self._stats()
+        stats = await self.statistics.counters()
         families: list[Metric] = [
             GaugeMetricFamily("taskarray_queue_depth", "Jobs that wait or run.", depth),
             GaugeMetricFamily("taskarray_queue_oldest_seconds", "Age of the oldest of them.", oldest),
@@ -100,14 +103,6 @@ class Pages:
             elif kind == "finished":
                 finished.add_metric(labels, value)
         return [*families, received, finished, _durations(stats)]
-
-    async def _stats(self) -> dict[str, float]:
-        """The counters that the atomic steps keep, summed over the shards."""
-        total = dict[str, float]()
-        for base in self.gateway.store.bases:
-            for name, value in (await self.gateway.store.hash(f"{base}:stats")).items():
-                total[name.decode()] = total.get(name.decode(), 0.0) + float(value)
-        return total
 
 
 class _Collected:

@@ -79,6 +79,8 @@ class Protocol(WebSocketsSansIOProtocol):
         self._left = 0
         self._heard = 0.0
         self._dropping = False
+        self.overwhelmed = False
+        """Whether the peer has closed for a message that was too big for it."""
 
     def data_received(self, data: bytes) -> None:
         if self._dropping:
@@ -135,6 +137,11 @@ class Protocol(WebSocketsSansIOProtocol):
             return
         super().handle_cont(event)
 
+    def handle_close(self, event: Frame) -> None:
+        received = self.conn.close_rcvd
+        self.overwhelmed = not self.close_sent and received is not None and received.code == 1009
+        super().handle_close(event)
+
     def handle_parser_exception(self) -> None:
         failure = self.conn.parser_exc
         if not isinstance(failure, PayloadTooBig):
@@ -165,14 +172,14 @@ class Protocol(WebSocketsSansIOProtocol):
         self.scope["extensions"] = {**self.scope.get("extensions", {}), EXTENSION: self}  # type: ignore[typeddict-item]
         await super().run_asgi()
 
-    async def put(self, frame: bytes) -> None:
-        """Send a text frame. Waits while the peer takes nothing; raises ClientGone when it is gone."""
+    async def put(self, frame: bytes, *, binary: bool = False) -> None:
+        """Send a frame of text, or of bytes. Waits while the peer takes nothing; raises ClientGone when it is gone."""
         if not self.writable.is_set():
             await self.writable.wait()
         if self.disconnected or self.close_sent:
             raise ClientGone
         try:
-            self.conn.send_text(frame)
+            (self.conn.send_binary if binary else self.conn.send_text)(frame)
         except InvalidState:
             raise ClientGone from None
         self.transport.write(b"".join(self.conn.data_to_send()))

@@ -27,6 +27,8 @@ _INPUTS = {
     "video": "inputVideo",
 }
 """Members of `inputs` by the flat names that older clients use; others keep their name."""
+_UNSEEN = ("inline", "instead")
+"""What is kept with an item and not sent: what is to be put into it."""
 
 
 def parse(text: str | bytes) -> list[dict[str, Any]]:
@@ -101,6 +103,11 @@ def pong(sent: dict[str, Any]) -> Frame:
     return data([{"taskType": "ping", "pong": True, **echo(sent)}])
 
 
+def dry(word: str | None) -> bool:
+    """Whether the `dryRun` of an address says that tasks are only checked."""
+    return word in ("1", "true")
+
+
 def as_object(frame: Frame) -> Frame:
     """A frame with its one result as an object, as the upload page shows it; official clients need a list."""
     return frame | {"data": frame["data"][0]} if len(frame.get("data", ())) == 1 else frame
@@ -118,16 +125,24 @@ def refused_authentication(failure: ApiError) -> Frame:
     return {"errors": [shown], "error": shown}
 
 
-async def items_of(blobs: Blobs, sent: dict[str, Any], outcome: dict[str, Any], **members: Any) -> list[dict[str, Any]]:
-    """The items of an outcome as the client gets them, with the bytes it asked to have in the message.
+async def items_of(
+    blobs: Blobs, sent: dict[str, Any], outcome: dict[str, Any], *, light: bool = False, **members: Any
+) -> list[dict[str, Any]]:
+    """The items of an outcome as the client gets them, with the bytes it asked to have in the message; `light`, with
+    their URLs instead, and a word about it.
 
-    Raises MediaNotFound where these are gone.
+    Raises MediaNotFound where the bytes are gone.
     """
     found = list[dict[str, Any]]()
     for item in outcome["items"]:
         inline = item.get("inline", ())
-        shown = echo(sent) | members | {name: value for name, value in item.items() if name != "inline"}
+        shown = echo(sent) | members | {name: value for name, value in item.items() if name not in _UNSEEN}
+        if light and inline:
+            shown |= item["instead"] | {"warnings": ["resultTooLargeForConnection"]}
+            inline = ()
         for member, blob, prefix in inline:
+            if not isinstance(prefix, str):  # it comes in binary frames, or by its URL
+                continue
             try:
                 content = b"".join([chunk async for chunk in blobs.read(blob)])
             except BlobMissing:

@@ -10,9 +10,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from server.api import v1
-from server.api.answers import ASKED, CONVERSATION, ack_frame, answered, outcome_frame, too_many
+from server.api.answers import ASKED, CONVERSATION, ack_frame, answered, check_frame, silent, too_many
 from server.api.body import bearer, read_body
 from server.api.exchange import Exchange, exchange
+from server.api.outcomes import outcome_frame
 from server.errors import ApiError, InvalidRequest, ResponseTimeout, status_of
 from server.gateway import Gateway
 from server.graph import Step
@@ -34,7 +35,7 @@ class TaskArray:
             frames = [v1.errors([refusal.as_dict()], {})]
         except ClientDisconnect:
             return Response(status_code=499)
-        return _response(frames, single=request.query_params.get("data") == "object")
+        return response(frames, single=request.query_params.get("data") == "object")
 
     async def _frames(self, request: Request) -> list[v1.Frame]:
         """The frames that a socket would get, in the order of the array."""
@@ -52,7 +53,7 @@ class TaskArray:
         tenant = await self.gateway.tenants.identify(key)
         if not objects:
             raise InvalidRequest("There is nothing to do after the authentication. Send at least one task object.")
-        async with exchange(self.gateway, request, tenant) as found:
+        async with exchange(self.gateway, request, tenant, dry=v1.dry(request.query_params.get("dryRun"))) as found:
             steps = await asyncio.to_thread(self._prepare, found, objects)
             steps, _ = self.gateway.dispatch.arranged(steps)
             return await asyncio.gather(*(self._answer(found, step) for step in steps))
@@ -72,7 +73,7 @@ class TaskArray:
             return await self._run(exchange, sent)
         match sent.get("taskType"):
             case str(asked) if asked in ASKED:
-                return await answered(self.gateway, exchange.caller.tenant, sent)
+                return await answered(self.gateway, exchange.caller, sent)
             case "ping":
                 return v1.pong(sent)
             case "authentication":
@@ -82,6 +83,8 @@ class TaskArray:
 
     async def _run(self, exchange: Exchange, prepared: Prepared | Refused) -> v1.Frame:
         sent, config = prepared.request.sent, self.gateway.config
+        if isinstance(prepared, Prepared) and prepared.dry:
+            return await check_frame(self.gateway, exchange.caller, prepared)
         soon = isinstance(prepared, Prepared) and prepared.delivery == "async"
         hooked = isinstance(prepared, Prepared) and bool(prepared.job.webhook)
         end = await exchange.run(prepared, 0 if hooked else config.eager_ack if soon else config.sync_wait)
@@ -91,10 +94,14 @@ class TaskArray:
             return ack_frame(sent)
         if end is None:
             return ack_frame(sent) if soon else v1.errors([ResponseTimeout().as_dict()], sent)
-        return await outcome_frame(self.gateway, sent, end.outcome or {}, **({"status": "success"} if soon else {}))
+        outcome = end.outcome or {}
+        if silent(sent, outcome):
+            return ack_frame(sent) if soon else {}
+        about = {"status": "success"} if soon else {}
+        return await outcome_frame(self.gateway, exchange.caller, sent, outcome, end.oversized, **about)
 
 
-def _response(frames: list[v1.Frame], *, single: bool) -> Response:
+def response(frames: list[v1.Frame], *, single: bool = False) -> Response:
     """All frames in one body, as clients need it: no empty `errors`, and with nothing done the first failure also
     as `error` and its status."""
     items = [item for frame in frames for item in frame.get("data", ())]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
 from server.api.connection import Connection
-from server.api.entrance import admitted, authenticate, authenticated
+from server.api.entrance import Entered, admitted, authenticate, authenticated, returned
 from server.api.protocol import ClientGone
 from server.api.wire import Wire
 from server.gateway import Gateway
 from server.log import log
-from server.prepare import Caller
 
 
 class Socket:
@@ -30,10 +28,10 @@ class Socket:
                     return
                 found = await authenticate(self.gateway, wire)
             if found:
-                await self._converse(wire, *found)
+                await self._converse(wire, found)
 
-    async def _converse(self, wire: Wire, caller: Caller, resumed: Any, objects: list[dict[str, Any]]) -> None:
-        gateway = self.gateway
+    async def _converse(self, wire: Wire, entered: Entered) -> None:
+        gateway, caller = self.gateway, entered.caller
         connection = Connection(gateway, wire, caller)
         earlier = gateway.conversations.get(caller.session)
         if earlier:
@@ -43,15 +41,16 @@ class Socket:
         log.info("socket_opened", session=caller.session, tenant=caller.tenant.id, client=wire.client)
         try:
             connection.outlet.send(authenticated(gateway.config, caller))
-            if resumed:
-                connection.outlet.resume(resumed)
-            await connection.answer(connection.prepare(objects))
+            if entered.asked and "events" in caller.features:
+                connection.outlet.send(returned(entered.resumed))
+            if entered.resumed:
+                connection.outlet.resume(entered.resumed)
+            await connection.answer(connection.prepare(entered.objects))
             await connection.read()
         finally:
             gateway.count(caller.tenant, -1)
-            if gateway.conversations.get(caller.session) is connection:
+            moved = gateway.conversations.get(caller.session) is not connection
+            if not moved:
                 del gateway.conversations[caller.session]
-                await connection.leave()
-            else:
-                connection.outlet.stop()
+            await connection.leave(moved=moved)
             log.info("socket_closed", session=caller.session, code=wire.code)

@@ -114,4 +114,6 @@ _CALLED: dict[str, Callable[[Told], Failure]] = {
     "uploadFailed": _unavailable,
     "taskExpired": _unavailable,
     "taskTimeout": _unavailable,
+    "taskCancelled": _unavailable,
+    "deadlineExceeded": _unavailable,
 }

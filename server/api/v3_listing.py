@@ -19,8 +19,8 @@ from server.tenants import Tenant
 _STATES = {
     "completed": ("succeeded",),
     "failed": ("failed",),
-    "processing": ("queued", "running"),
-    "created": ("queued",),
+    "processing": ("held", "queued", "running"),
+    "created": ("held", "queued"),
 }
 _NEVER = ("cancelled", "timeout", "deleted")
 """Statuses of this API that no prediction has here."""

@@ -15,12 +15,14 @@ from server.jobs import Known
 
 SYNC_TIMEOUT = 5004
 _STATUS = {
-    "queued": "created", "running": "processing", "succeeded": "completed", "failed": "failed", "deleted": "deleted",
+    "held": "created", "queued": "created", "running": "processing", "succeeded": "completed", "failed": "failed",
+    "deleted": "deleted",
 }  # fmt: skip
 _CODES = {
     "mediaNotFound": 1402, "taskExpired": 1402, "invalidImageURL": 1402, "downloadFailed": 1402,
     "unsupportedImageFormat": 1402, "valueTooLarge": 1401, "unknownParameter": 1401, "processingFailed": 1403,
     "internalServerError": 5000, "serviceUnavailable": 5003, "uploadFailed": 5003, "taskTimeout": 5004,
+    "deadlineExceeded": 5004, "dependencyFailed": 1402,
 }  # fmt: skip
 _OTHER = 1405
 _ENVELOPE = {"webhookURL": "webhook"}

@@ -115,6 +115,13 @@ async def result(gateway: Gateway, request: Request, tenant: Tenant) -> Any:
     return await shown_to(gateway, request, tenant, uuid, await _known(gateway, tenant, uuid))
 
 
+async def cancel(gateway: Gateway, request: Request, tenant: Tenant) -> Any:
+    """A prediction as it then stands, ended if it had not: it has failed, for having been cancelled."""
+    uuid = task_uuid(request.path_params["id"]) or ""
+    await gateway.queue.cancel(tenant.id, [uuid])
+    return await shown_to(gateway, request, tenant, uuid, await _known(gateway, tenant, uuid))
+
+
 async def _known(gateway: Gateway, tenant: Tenant, uuid: str) -> Known:
     """A task of the tenant, which may have been deleted a short while ago. Raises TaskNotFound."""
     if known := await gateway.queue.known(tenant.id, uuid):

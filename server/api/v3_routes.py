@@ -14,6 +14,7 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _KEYED: list[tuple[str, str, Endpoint]] = [
     ("GET", "/predictions/{id}/result", v3_predictions.result),
     ("GET", "/predictions/{id}", v3_predictions.result),
+    ("POST", "/predictions/{id}/cancel", v3_predictions.cancel),
     ("DELETE", "/predictions/{id}", v3_listing.delete),
     ("POST", "/predictions", v3_listing.posted),
     ("GET", "/predictions", v3_listing.queried),

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from server.api import v1
 from server.api.protocol import EXTENSION, Protocol
 from server.errors import ApiError
 from server.errors import wire as as_wire
@@ -25,6 +26,7 @@ class Wire:
         query = parse_qs(scope["query_string"].decode("latin-1"))
         self.features = {word for value in query.get("features", []) for word in value.split(",")}
         self.single = query.get("data") == ["object"]
+        self.dry = v1.dry(query.get("dryRun", [""])[-1])
         sdk = "-".join(query.get("sdk", [])) or self.header("x-sdk-name")
         self.client = sdk or self.header("user-agent").split(" ")[0][:40]
         self.address = (scope.get("client") or ("", 0))[0]
@@ -62,8 +64,8 @@ class Wire:
         text = message.get("text")
         return text if text is not None else message.get("bytes", b"")
 
-    async def send(self, frame: bytes) -> None:
-        await self._protocol.put(frame)
+    async def send(self, frame: bytes, *, binary: bool = False) -> None:
+        await self._protocol.put(frame, binary=binary)
 
     @property
     def ready(self) -> bool:
@@ -74,6 +76,15 @@ class Wire:
     def backlog(self) -> int:
         """Bytes that wait for the peer to take them."""
         return self._protocol.transport.get_write_buffer_size()
+
+    async def drained(self) -> None:
+        """Wait until a frame can be sent without waiting, or the socket is gone."""
+        await self._protocol.writable.wait()
+
+    @property
+    def overwhelmed(self) -> bool:
+        """Whether the peer has closed for a message that was too big for it."""
+        return self._protocol.overwhelmed
 
     def trust(self) -> None:
         """The socket has authenticated: large messages may come."""

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import vtracer
 from PIL import Image
 
-from server.engines.vision import cv2, numpy
+from server.engines.vision import Progress, cv2, numpy, silent
 from server.errors import InvalidParameter
 
 NAME = "taskarray:trace@1"
@@ -51,7 +51,7 @@ class Style:
     """Decimals in paths, 0 to 8."""
 
 
-def trace(picture: Image.Image, style: Style) -> str:
+def trace(picture: Image.Image, style: Style, progress: Progress = silent) -> str:
     """The drawing of a picture (RGB or RGBA) as SVG, its units the picture's pixels.
 
     What is less than half visible is left bare. In binary style, the darker pixels of the two classes of Otsu
@@ -59,8 +59,10 @@ def trace(picture: Image.Image, style: Style) -> str:
     InvalidParameter about `inputImage` where no drawing of a sensible size comes out.
     """
     size = picture.size
+    progress(0.1, "smoothing")
     picture = _sized(picture)
     plain = _binary(picture) if style.color_mode == "binary" else _coloured(picture, style.color_precision)
+    progress(0.3, "tracing")
     drawing = _traced(plain, style)
     if len(drawing) > _MAX_CHARACTERS:
         raise InvalidParameter(
@@ -68,6 +70,7 @@ def trace(picture: Image.Image, style: Style) -> str:
             " colorPrecision or pathPrecision, or send a calmer image.",
             parameter="inputImage",
         )
+    progress(0.8, "writing")
     return "".join(_written(ElementTree.fromstring(drawing.encode()), size, picture.size))
 
 

@@ -10,7 +10,7 @@ from server.openapi import pages, predictions, removal, task_array
 
 _ABOUT = (
     "Arrays of image tasks, in three dialects with the same keys, images and queue. POST /v1 takes the same objects"
-    " as the WebSocket at /v1, which this document does not describe."
+    " as the WebSocket at /v1, which is described in /asyncapi.json."
 )
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key of this server."},

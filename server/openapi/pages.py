@@ -36,6 +36,7 @@ def paths(catalog: Catalog) -> dict[str, Part]:
         ),
         "/metrics": _page("getMetrics", "Figures for Prometheus.", content(text(), "text/plain")),
         "/openapi.json": _page("getOpenAPI", "This document.", content({"type": "object"})),
+        "/asyncapi.json": _page("getAsyncAPI", "The WebSocket at /v1, in AsyncAPI 3.0.", content({"type": "object"})),
         "/im/{tenant}/{name}": {"get": _image("getImage"), "head": _image("headImage")},
     }
 

@@ -89,6 +89,7 @@ _BALANCE = members(["balance", "currency"], balance={"type": "number"}, currency
 _ENDPOINTS = (
     _Endpoint("get", "/predictions/{id}/result", v3_predictions.result, _SHOWN, (_ID,)),
     _Endpoint("get", "/predictions/{id}", v3_predictions.result, _SHOWN, (_ID,)),
+    _Endpoint("post", "/predictions/{id}/cancel", v3_predictions.cancel, _SHOWN, (_ID,)),
     _Endpoint("delete", "/predictions/{id}", v3_listing.delete, members(["id"], id=text(), status=text()), (_ID,)),
     _Endpoint("post", "/predictions", v3_listing.posted, _LISTED, takes=content(members(**_FILTER))),
     _Endpoint("get", "/predictions", v3_listing.queried, _LISTED, _query(_FILTER)),

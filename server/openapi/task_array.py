@@ -7,7 +7,8 @@ from typing import Any
 from server.catalog import Catalog
 from server.envelope import Envelope
 from server.errors import CODES
-from server.openapi import parts
+from server.openapi import conversation, parts, requests
+from server.openapi.conversation import named
 from server.openapi.parts import (
     Part,
     answer,
@@ -22,6 +23,7 @@ from server.openapi.parts import (
     schemas_of,
     text,
 )
+from server.receipts import Receipt
 from server.schema import OutputParams
 from server.task import Task
 
@@ -35,65 +37,72 @@ WEBHOOKS: Part = {
         }
     }
 }
-_STATUS = text("How the task stands.", enum=["processing", "success", "error"])
 _SHOWN: dict[str, Any] = {
     "taskType": text("As it was sent."),
     "taskUUID": text("As it was sent."),
-    "status": _STATUS,
-    "progress": {"type": "integer", "minimum": 0, "maximum": 100},
-    "stage": text("What the task is doing."),
-    "cost": {"type": "number"},
+    "status": text("How the task stands.", enum=["processing", "success", "error"]),
+    "progress": {"type": "integer", "minimum": 0, "maximum": 100, "description": "Of a running task, as far as it is."},
+    "stage": text("What a running task is doing."),
     "queuePosition": {
         "type": "integer",
         "minimum": 0,
         "description": "Tasks that start before this one, while it waits for its turn.",
     },
-    "resultIndex": {"type": "integer", "minimum": 0, "description": "Which of several results this is."},
+    "cost": {"type": "number", "description": "0; with `includeCost`."},
+    "cached": {"type": "boolean", "description": "true: an earlier answer to the same work."},
+    "receipt": component("TaskReceipt"),
+    "binary": members(
+        ["first", "frames", "bytes", "hash", "member"],
+        first={"type": "integer", "minimum": 0, "description": "The index of the first of them."},
+        frames={"type": "integer", "minimum": 1},
+        bytes={"type": "integer", "minimum": 1},
+        hash=text("`blake3:` and the hash of the file."),
+        member=text("What it would stand under as base64, like `image`."),
+    )
+    | {"description": "The image follows in binary frames, on a socket with that feature (`outputType` binary)."},
+    "warnings": array(text(), description="What is not as it was asked for, and why."),
+    "valid": {"const": True, "description": "With `validateOnly`: the task would be taken."},
+    "estimatedSeconds": {"type": "number", "minimum": 0, "description": "With `validateOnly`: how long it would take."},
 }
-_ASKED = {"taskUUID": text("The task that is asked about.", format="uuid")}
-_CONVERSATION: dict[str, Part] = {
-    "authentication": members(["apiKey"], apiKey=text("The key, where no header has it. The first object.")),
-    "ping": members(taskUUID=_ASKED["taskUUID"], ping={"type": "boolean"}),
-    "getResponse": members(["taskUUID"], **_ASKED),
-    "getTaskDetails": members(["taskUUID"], **_ASKED),
-    "accountManagement": members(operation=text("The details of the account.", enum=["getDetails"])),
-}
-"""Objects that are no tasks of the catalogue; the gateway answers them itself."""
 
 
 def schemas(catalog: Catalog) -> dict[str, Part]:
     """The schemas of this face."""
-    found = schemas_of(Envelope, "TaskEnvelope", "Task", "validation") | {
+    found = schemas_of(Envelope, "TaskEnvelope", "Task", "validation")
+    found |= schemas_of(Receipt, "TaskReceipt", "Receipt", "serialization")
+    found |= {
         "TaskState": members(["taskType"], **_SHOWN)
         | {"description": "What every item has, and all that there is of a task that has only been taken."},
     }
-    named, items = dict[str, str](), list[Part]()
+    names, items = dict[str, str](), list[Part]()
     for task in tasks(catalog):
         head = pascal(task.task_type)
         own = _params(task, head) | schemas_of(task.result, f"{head}Result", head, "serialization")
         found |= own | {f"{head}Task": _task(task, head), f"{head}Item": _item(task, head)}
-        named |= dict.fromkeys((task.task_type, *task.aliases), f"{head}Task")
+        names |= dict.fromkeys((task.task_type, *task.aliases), f"{head}Task")
         items.append(component(f"{head}Item"))
-    for name, schema in _CONVERSATION.items():
-        found[f"{pascal(name)}Object"] = _named(schema, [name])
-        named[name] = f"{pascal(name)}Object"
+    for task_type, (name, schema) in conversation.objects().items():
+        found[name] = schema
+        names[task_type] = name
     found["TaskObject"] = {
-        "oneOf": [component(name) for name in dict.fromkeys(named.values())],
+        "oneOf": [component(name) for name in dict.fromkeys(names.values())],
         "discriminator": {
             "propertyName": "taskType",
-            "mapping": {name: component(target)["$ref"] for name, target in named.items()},
+            "mapping": {name: component(target)["$ref"] for name, target in names.items()},
         },
     }
+    found["TaskArray"] = {"anyOf": [array(component("TaskObject"), minItems=1), component("TaskObject")]}
+    items += [component(name) for name in conversation.items()]
     items.append(component("TaskState"))
-    return found | _answers({"anyOf": items})
+    return found | conversation.items() | _answers({"anyOf": items})
 
 
 def paths(catalog: Catalog) -> dict[str, Part]:
     """The addresses of this face."""
-    sent = {"anyOf": [array(component("TaskObject"), minItems=1), component("TaskObject")]}
     single = parameter(
         "query", "data", text(enum=["object"]), "`object`: where there is one item, `data` is this item."
     )
+    dry = parameter("query", "dryRun", text(enum=["1", "true"]), "All tasks are as if they had `validateOnly`.")
     operation = {
         "operationId": "runTasks",
         "summary": "Do tasks, and answer when all are done.",
@@ -101,14 +110,14 @@ def paths(catalog: Catalog) -> dict[str, Part]:
         " absent. What is wrong with one task concerns no other: as long as one item is there, the status is 200.",
         # The key may also stand in the first object.
         "security": [{"bearer": []}, {}],
-        "parameters": [single],
-        "requestBody": body(content(sent)),
+        "parameters": [single, dry],
+        "requestBody": body(content(component("TaskArray"))),
         "responses": {
             "200": answer("At least one task was done or taken.", content(component("TaskAnswer"))),
             **refused(refusals()),
         },
     }
-    return {"/v1": {"post": operation}}
+    return {"/v1": {"post": operation}} | requests.paths(refusals())
 
 
 def refusals() -> dict[str, Part]:
@@ -129,7 +138,7 @@ def pascal(name: str) -> str:
 
 def _task(task: Task[Any, Any], head: str) -> Part:
     both = {"allOf": [component("TaskEnvelope"), component(f"{head}Params")], "description": task.summary}
-    return _named(both, [task.task_type, *task.aliases])
+    return named(both, [task.task_type, *task.aliases])
 
 
 def _params(task: Task[Any, Any], head: str) -> dict[str, Part]:
@@ -142,15 +151,7 @@ def _params(task: Task[Any, Any], head: str) -> dict[str, Part]:
 
 
 def _item(task: Task[Any, Any], head: str) -> Part:
-    return _named({"allOf": [component("TaskState"), component(f"{head}Result")]}, [task.task_type, *task.aliases])
-
-
-def _named(schema: Part, names: list[str]) -> Part:
-    """A schema of objects with one of these task types."""
-    properties = schema.get("properties", {}) | {"taskType": text(enum=names)}
-    return (
-        {"type": "object"} | schema | {"properties": properties, "required": ["taskType", *schema.get("required", [])]}
-    )
+    return named({"allOf": [component("TaskState"), component(f"{head}Result")]}, [task.task_type, *task.aliases])
 
 
 def _answers(item: Part) -> dict[str, Part]:
@@ -163,6 +164,10 @@ def _answers(item: Part) -> dict[str, Part]:
         parameter=text("What it is wrong with, as the client wrote it."),
         taskType=_SHOWN["taskType"],
         taskUUID=_SHOWN["taskUUID"],
+        status=text("In an answer to getResponse.", enum=["error"]),
+        cause=members(["taskUUID", "code"], taskUUID=text(), code=text())
+        | {"description": "With `dependencyFailed`: the task that failed first, and its code."},
+        retryAfter={"type": "number", "minimum": 0, "description": "Seconds after which to try again."},
     )
     failed = array(component("TaskFailure"), minItems=1)
     return {

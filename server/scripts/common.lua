@@ -1,6 +1,6 @@
 -- What every step begins with. All keys of a tenant lie in one slot; KEYS[1] is the first word of their names
 -- ("taskarray:{s0}"), and every other name is made of it, so the steps run unchanged on a Cluster.
--- Redis 6.2 commands only. FAILURES and SHARDS stand before this (see store.py).
+-- Redis 6.2 commands only. FAILURES, SHARDS and IMAGE_TTL stand before this (see store.py).
 
 local P = KEYS[1]
 local JOBS = P .. ':jobs'
@@ -124,12 +124,11 @@ local function pin(tenant, uuid)
   redis.call('PERSIST', task)
   if redis.call('HGET', task, 'state') ~= 'succeeded' then return end
   for _, image in ipairs(cjson.decode(redis.call('HGET', task, 'uuids'))) do
-    local record = redis.call('GET', image_key(tenant, image))
-    if record and cjson.decode(record).ttl then redis.call('PERSIST', image_key(tenant, image)) end
+    redis.call('PERSIST', image_key(tenant, image))
   end
 end
 
--- `result_ttl` in seconds; the hard end of an image that was put off comes at its time, or now.
+-- `result_ttl` in seconds. The term of an image starts again, or its hard end comes at its time, or now.
 local function unpin(tenant, uuid, result_ttl)
   local task = task_key(tenant, uuid)
   local about = redis.call('HMGET', task, 'state', 'uuids')
@@ -137,10 +136,10 @@ local function unpin(tenant, uuid, result_ttl)
   redis.call('EXPIRE', task, result_ttl)
   for _, image in ipairs(cjson.decode(about[2])) do
     local record = redis.call('GET', image_key(tenant, image))
-    local about = record and cjson.decode(record)
-    if about and about.ttl then
-      local left = math.max(1, math.ceil(about.created + about.ttl - clock() / 1000))
-      redis.call('EXPIRE', image_key(tenant, image), left)
+    local kept = record and cjson.decode(record)
+    if kept then
+      local left = kept.ttl and math.max(1, math.ceil(kept.created + kept.ttl - clock() / 1000))
+      redis.call('EXPIRE', image_key(tenant, image), left or IMAGE_TTL)
     end
   end
 end

@@ -1,14 +1,14 @@
 -- The image registry.
 
 --- use
--- An image's record; its whole life starts again, unless it was given an end of its own.
+-- An image's record; its whole life starts again, unless it was given an end of its own or is pinned.
 -- tenant, uuid, image ttl (s), now (s)
 local key = image_key(ARGV[1], ARGV[2])
 local record = redis.call('GET', key)
 if not record then return false end
 local image = cjson.decode(record)
 if not image.ttl then
-  redis.call('EXPIRE', key, ARGV[3])
+  if redis.call('TTL', key) ~= -1 then redis.call('EXPIRE', key, ARGV[3]) end
   redis.call('ZADD', P .. ':expiry', ARGV[4] + ARGV[3], image.blob)
   for _, hash in ipairs(image.hashes or {}) do redis.call('EXPIRE', content_key(ARGV[1], hash), ARGV[3]) end
 end

@@ -3,14 +3,16 @@
 --- submit
 -- The task is known: attach to it, or conflict. Else: remembered, queued or held, and waited for, all or nothing.
 -- tenant, uuid, hash, session, mode, type as sent, delivery, request, result uuids, job, task type, priority,
--- references, start within (ms; 0: any time), end within (ms), what is owed for a failure, most for a tenant, most
+-- references, start within (ms; 0: any time), end within (ms), what is owed for a failure, most for a tenant, most,
+-- 1: only look whether it would be taken
 local tenant, uuid, hash, session, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local task = task_key(tenant, uuid)
+local task, dry = task_key(tenant, uuid), ARGV[19] == '1'
 local known = redis.call('HMGET', task, 'hash', 'state', 'uuids')
 if known[1] then
   -- The same job, not only the same task: its submit is said again because the reply was lost.
   if known[3] == ARGV[9] then return {'accepted'} end
   if known[1] ~= hash or mode == 'conflict' then return {'conflict'} end
+  if dry then return {'right'} end
   if not is_over(known[2]) then
     expect(session, tenant, uuid)
     return {'attached'}
@@ -21,7 +23,7 @@ end
 
 -- References: uuid, n (0: none is named), bare (it may name an image as well). What is found decides before anything
 -- is written.
-local parents, open = {}, 0
+local parents, states, open = {}, {}, 0
 for place, named in ipairs(cjson.decode(ARGV[13])) do
   if not (named.bare and redis.call('EXISTS', image_key(tenant, named.uuid)) == 1) then
     local about = redis.call('HMGET', task_key(tenant, named.uuid), 'state', 'uuids', 'outcome')
@@ -31,13 +33,14 @@ for place, named in ipairs(cjson.decode(ARGV[13])) do
       if not named.bare then return {'unknown', place} end
     elseif named.n > #cjson.decode(about[2]) then
       return {'fewer', place, #cjson.decode(about[2])}
-    elseif not parents[named.uuid] then
-      parents[named.uuid] = about[1]
+    elseif not states[named.uuid] then
+      states[named.uuid] = about[1]
       parents[#parents + 1] = named.uuid
       if not is_over(about[1]) then open = open + 1 end
     end
   end
 end
+if dry then return {'right'} end
 if tonumber(redis.call('HGET', P .. ':shares', tenant) or 0) >= tonumber(ARGV[17]) then return {'full'} end
 if redis.call('ZCARD', P .. ':unfinished') >= tonumber(ARGV[18]) then return {'full for all'} end
 
@@ -57,7 +60,7 @@ if ARGV[14] ~= '0' then redis.call('ZADD', P .. ':deadlines', now + ARGV[14], 's
 if ARGV[15] ~= '0' then redis.call('ZADD', P .. ':deadlines', now + ARGV[15], 'end:' .. tenant .. ':' .. uuid) end
 for _, parent in ipairs(parents) do
   pin(tenant, parent)
-  if not is_over(parents[parent]) then
+  if not is_over(states[parent]) then
     redis.call('SADD', children_key(tenant, parent), '!' .. tenant .. ':' .. uuid)
   end
 end
@@ -107,28 +110,32 @@ redis.call('PUBLISH', P .. ':ready', 'stale')
 return 1
 
 --- progress
--- How far a running task is.
+-- How far a running task is. A second attempt does not go back behind the first.
 -- tenant, uuid, message, worker, fraction, stage
 if not held(ARGV[3], ARGV[4]) then return 0 end
-redis.call('HSET', task_key(ARGV[1], ARGV[2]), 'progress', ARGV[5], 'stage', ARGV[6])
-announce(ARGV[1], ARGV[2],
-  {type = 'task', state = 'running', progress = math.floor(ARGV[5] * 100 + 0.5), stage = ARGV[6]})
+local task = task_key(ARGV[1], ARGV[2])
+local far = math.max(tonumber(redis.call('HGET', task, 'progress') or 0), tonumber(ARGV[5]))
+redis.call('HSET', task, 'progress', string.format('%.4f', far), 'stage', ARGV[6])
+announce(ARGV[1], ARGV[2], {type = 'task', state = 'running', progress = far, stage = ARGV[6]})
 return 1
 
 --- lead
 -- The same work is done once. Answers 'lead' to whoever is to do it; 'follow' to a task that has been put aside
 -- until its leader ends; else the leader's tenant, its UUID and its outcome.
--- tenant, uuid, message, worker, work, how long it is known (s), job, use | refresh
+-- tenant, uuid, message, worker, work, how long it is known (s), job, use | refresh, a leader (tenant:uuid) whose
+-- images are gone
 local tenant, uuid, message, worker = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local claim = held(message, worker)
 if not claim then return {'lost'} end
 local key, task = P .. ':work:' .. ARGV[5], task_key(tenant, uuid)
 local known, me = redis.call('GET', key), tenant .. ':' .. uuid
-if known and known ~= me and ARGV[8] == 'use' then
+if known and known ~= me and known ~= ARGV[9] and ARGV[8] == 'use' then
   local owner, leader = string.match(known, '^(.*):([^:]*)$')
   local about = redis.call('HMGET', task_key(owner, leader), 'state', 'outcome')
   local followed = redis.call('HGET', task, 'leader') == known
-  if about[1] == 'succeeded' or (about[1] == 'failed' and followed) then
+  -- What Redis itself has ended says nothing of the work.
+  local told = about[1] == 'failed' and not failure(cjson.decode(about[2]).failure.code)
+  if about[1] == 'succeeded' or (told and followed) then
     return {'done', owner, leader, about[2]}
   elseif about[1] == 'queued' or about[1] == 'running' then
     drop(message)
@@ -156,10 +163,15 @@ local now, pinned = math.floor(clock() / 1000), tonumber(redis.call('HGET', task
 for _, image in ipairs(cjson.decode(ARGV[9])) do
   local ttl = image.ttl or ARGV[8]
   redis.call('SET', image_key(tenant, image.uuid), cjson.encode(image), 'EX', ttl)
-  if image.ttl and pinned then redis.call('PERSIST', image_key(tenant, image.uuid)) end
+  if pinned then redis.call('PERSIST', image_key(tenant, image.uuid)) end
   redis.call('ZADD', P .. ':expiry', now + ttl, image.blob)
   for _, hash in ipairs(image.hashes or {}) do
-    redis.call('SET', content_key(tenant, hash), image.uuid, 'EX', ttl)
+    -- Of several images with the same content the first is found, unless it has an end and a later one has none.
+    local first = redis.call('GET', content_key(tenant, hash))
+    local other = first and redis.call('GET', image_key(tenant, first))
+    if not other or (cjson.decode(other).ttl and not image.ttl) then
+      redis.call('SET', content_key(tenant, hash), image.uuid, 'EX', ttl)
+    end
   end
 end
 for _, gone in ipairs(cjson.decode(ARGV[10])) do forget(tenant, gone) end
@@ -192,18 +204,27 @@ for _, member in ipairs(members) do
 end
 return #members
 
---- ahead
--- How many tasks will be given out before this one, as far as one can tell now; nothing where it waits for no turn.
--- tenant, uuid
-local tenant, uuid = ARGV[1], ARGV[2]
-local own = redis.call('ZRANK', waiting_key(tenant), uuid)
-if not own then
-  local about = redis.call('HMGET', task_key(tenant, uuid), 'state', 'message')
-  return about[1] == 'queued' and about[2] and 0
+--- standings
+-- How tasks stand: for each its state, its progress, its stage, and how many tasks will be given out before it, as far
+-- as one can tell now; none where it waits for no turn.
+-- tenant, uuids…
+local tenant, found, lines = ARGV[1], {}, nil
+-- The lines of the other tenants: how long each is, and whether its turn comes after this tenant's.
+local function others()
+  local passed, all = false, {}
+  for _, other in ipairs(redis.call('ZRANGE', P .. ':turns', 0, 199)) do
+    if other == tenant then passed = true
+    else all[#all + 1] = {redis.call('ZCARD', waiting_key(other)), passed} end
+  end
+  return all
 end
-local before, passed = untaken() + own, false
-for _, other in ipairs(redis.call('ZRANGE', P .. ':turns', 0, 199)) do
-  if other == tenant then passed = true
-  else before = before + math.min(redis.call('ZCARD', waiting_key(other)), passed and own or own + 1) end
+for place = 2, #ARGV do
+  local about = redis.call('HMGET', task_key(tenant, ARGV[place]), 'state', 'progress', 'stage')
+  local own, ahead = redis.call('ZRANK', waiting_key(tenant), ARGV[place]), 0
+  if own then
+    lines, ahead = lines or others(), untaken() + own
+    for _, line in ipairs(lines) do ahead = ahead + math.min(line[1], line[2] and own or own + 1) end
+  end
+  found[#found + 1] = {about[1], about[2], about[3], about[1] ~= 'held' and ahead}
 end
-return before
+return found

@@ -21,7 +21,7 @@ redis.call('PUBLISH', P .. ':wake:' .. meta[2], 'taken:' .. ARGV[1] .. ':' .. AR
 local waiting = {}
 for _, uuid in ipairs(redis.call('SMEMBERS', open_key(ARGV[1]))) do
   local about = redis.call('HMGET', task_key(ARGV[2], uuid), 'request', 'delivery')
-  if about[2] == 'async' then waiting[#waiting + 1] = about[1] end
+  if about[1] then waiting[#waiting + 1] = about end
 end
 return {meta[3], meta[4] or meta[3], waiting}
 
@@ -31,10 +31,16 @@ return {meta[3], meta[4] or meta[3], waiting}
 local found = {}
 for _, entry in ipairs(redis.call('XRANGE', outbox_key(ARGV[1]), '(' .. ARGV[3] .. '-0', '+', 'COUNT', ARGV[4])) do
   local offset = string.match(entry[1], '^%d+')
-  local about = redis.call('HMGET', task_key(ARGV[2], entry[2][2]), 'request', 'outcome', 'delivery')
-  found[#found + 1] = {tonumber(offset), entry[2][2], about[1], about[2], about[3]}
+  local about = redis.call('HMGET', task_key(ARGV[2], entry[2][2]), 'request', 'outcome', 'delivery', 'oversized')
+  found[#found + 1] = {tonumber(offset), entry[2][2], about[1], about[2], about[3], about[4]}
 end
 return found
+
+--- oversized
+-- A client hung up on a task's answer for its size: once more. One that is no longer kept is not made again.
+-- tenant, uuid
+local task = task_key(ARGV[1], ARGV[2])
+return redis.call('EXISTS', task) == 1 and redis.call('HINCRBY', task, 'oversized', 1)
 
 --- touch
 -- A session is still connected, and this far its client surely has what was sent.

@@ -72,7 +72,7 @@ async def test_progress(beside: Beside) -> None:
         await client.ask(task)
         async with asyncio.timeout(20):
             while (item := (await client.ask(asks(task)))[0]["data"][0])["status"] == "processing":
-                assert item.keys() <= {"taskType", "taskUUID", "status", "progress", "stage"}
+                assert item.keys() <= {"taskType", "taskUUID", "status", "progress", "stage", "queuePosition"}
                 seen.append(item.get("progress", 0))
                 await asyncio.sleep(0.02)
         assert all(isinstance(value, int) and 0 <= value <= 100 for value in seen)

@@ -92,7 +92,7 @@ def test_tasks() -> None:
     ):
         assert not faults("TaskObject", sent)
     for sent in (
-        new_task("imageUpload"),
+        new_task("imageUpscale"),
         new_task("unknown", image="x"),
         new_task("upscale", input_image="x", target_megapixels=65),
         new_task("upscale", input_image="x", output_type=[]),

@@ -112,13 +112,16 @@ async def test_base64_of_an_image_that_is_gone(installation: Installation):
 
 
 async def test_frames_for_the_new_python_client(installation: Installation):
-    """A client whose library hangs up on messages above 1 MiB gets an error that says what to ask for instead."""
+    """A client whose library hangs up on messages above 1 MiB gets the URL of a larger result, and a word about it."""
     large = {"width": 1500, "noise": True, "outputFormat": "PNG", "outputType": "base64Data"}
     client = installation.client()
     await client.connect(user_agent_header="runware-python/1.8.0 (python/3.11; Linux x86_64) schemas/1")
-    error = await client.fail("paints", **large)
-    assert (error["code"], error["parameter"]) == ("valueTooLarge", "outputType")
-    await client.run("paints", **large | {"outputType": "URL"})
+    item = await client.run("paints", **large)
+    assert item["warnings"] == ["resultTooLargeForConnection"]
+    assert "imageBase64Data" not in item
+    assert len((await request("GET", item["imageURL"])).body) > 2**20
+    small = await client.run("paints", **large | {"width": 64})
+    assert {"imageBase64Data"} == {"imageBase64Data", "imageURL", "warnings"} & small.keys()
     await client.close()
     async with installation.client() as other:
         assert decoded((await other.run("paints", **large))["imageBase64Data"]).size == (1500, 1500)

@@ -29,6 +29,8 @@ VALID: list[dict[str, Any]] = [
     new_task("regrets", image=DOT, how="refuse"),
     new_task("getResponse"),
     new_task("getTaskDetails"),
+    new_task("taskCancel", targets=[str(uuid4())]),
+    new_task("nothing", validateOnly=True),
     new_task("ping", ping=True),
 ]
 NASTY = [

@@ -1,4 +1,5 @@
-"""The official clients as their registries hand them out, each installed once into a folder of its own.
+"""The official clients as their registries hand them out, and the schema of AsyncAPI, each installed once into a
+folder of its own.
 
 The folder is `taskarray-tests` in the user's cache, a client's part of it is named by package and version, and it
 gets that name only when it is complete. To have a client installed afresh, remove its folder.
@@ -98,4 +99,5 @@ JAVASCRIPT = Package("@runware/sdk-js", "1.3.2", _javascript, _node)
 WAVESPEED_PYTHON = Package("wavespeed", "2.0.5", _python, _interpreter)
 OLDER_WAVESPEED_PYTHON = Package("wavespeed", "1.0.5", _python, _interpreter)
 WAVESPEED_JS = Package("wavespeed", "0.3.2", _javascript, _node)
+ASYNCAPI = Package("@asyncapi/specs", "6.11.1", _javascript, _node)
 OLDER_WAVESPEED_JS = Package("wavespeed", "0.2.3", _javascript, _node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 
@@ -11,17 +12,23 @@ from redis import Redis
 from redis.crc import key_slot
 from redis.exceptions import MovedError
 
+from server.blobs import Blobs
+from server.catalog import Catalog
 from server.config import Config
+from server.dispatch import Dispatch
 from server.errors import ServiceUnavailable
 from server.images import Images
 from server.queue import Queue
 from server.store import Store
-from tests.client import Client
+from server.tenants import Tenants
+from tests.client import Client, new_task
 from tests.faults.ledger import Ledger, runs, started, worker_of
 from tests.faults.test_redis import PNG
 from tests.harness import Installation, wait_for
 from tests.redis import RedisCluster
 from tests.server.jobs import DONE, new_image, new_job, submit
+from tests.server.play import Drawn, Play
+from tests.server.test_held import check
 
 NAMES = [f"tenant{number}" for number in range(8)]
 
@@ -118,6 +125,56 @@ async def test_many_at_once(installation):
     assert {len(answers) for book in books for answers in book.answers.values()} == {1}
 
 
+async def test_graphs(installation, tmp_path):
+    """In every shard tasks build on each other, are cancelled with all that builds on them, are too late, and the same
+    work is done once."""
+    clients = await connected(installation, 0)
+    await asyncio.gather(*(graphs(client, tmp_path / client.key) for client in clients))
+    for client in clients:
+        assert (tmp_path / client.key).read_text().count("\n") == 5, "the same work was done twice"
+        await client.close()
+
+
+async def graphs(client: Client, marker) -> None:
+    """What one tenant asks for."""
+    first = new_task("notes", book=str(marker), name="first")
+    second = new_task("notes", book=str(marker), name="second", images=[first["taskUUID"], first["taskUUID"] + "#1"])
+    long = new_task("sleeps", seconds=8, priority=-1)
+    below, late = new_task("nothing", dependsOn=[long["taskUUID"]]), new_task("sleeps", seconds=8, deadlineMs=500)
+    same = [new_task("repeats", inputImage=first["taskUUID"], marker=str(marker), seconds=0.3) for _ in range(2)]
+    cancel = new_task("taskCancel", targets=[long["taskUUID"]])
+    await client.send([*same, below, late, long, second, first])
+    await client.send([cancel])
+    assert (await client.answer(second["taskUUID"]))["data"][0]["read"] == 140
+    twins = [frame["data"][0]["imageUUID"] for frame in await client.answers(*same)]
+    assert len(set(twins)) == 2
+    (late_one,) = (await client.answer(late["taskUUID"]))["errors"]
+    assert late_one["code"] == "deadlineExceeded"
+    (word,) = (await client.answer(cancel["taskUUID"]))["data"][0]["results"]
+    assert word["status"] == "cancelled"
+    for frame in await client.answers(long, below):
+        assert frame["errors"][0]["code"] == "taskCancelled"
+
+
+async def test_random_graphs(store, cluster):
+    """Random graphs of tenants in all shards end as a plain oracle says."""
+    queue, chance, done = Queue(store), random.Random(2), asyncio.Event()
+    await queue.prepare()
+    dispatch = Dispatch(
+        Catalog.discover(("tests.misbehaving",)), queue, Tenants(store, store.config), Blobs(store.config.blob_url)
+    )
+    graphs, play = [Drawn.new(chance, number) for number in range(100)], Play(dispatch, chance)
+    workers = [asyncio.create_task(play.worker(done, base)) for base in store.bases for _ in range(4)]
+    await asyncio.gather(*map(play.graph, graphs))
+    async with asyncio.timeout(20):
+        while (await queue.depth())[0]:
+            await asyncio.sleep(0.01)
+    done.set()
+    await asyncio.gather(*workers)
+    for graph in graphs:
+        await check(queue, play, graph)
+
+
 async def test_moved(store, cluster):
     """When a slot has moved to another node, commands follow it: steps at once, reads that wait at the next try."""
     base, queue, images = store.bases[0], Queue(store), Images(store, 60)
@@ -126,7 +183,7 @@ async def test_moved(store, cluster):
     await submit(queue, job)
     move(cluster, key_slot(base.encode()))
     with pytest.raises(MovedError):
-        await queue.take(base, "w1")
+        await queue.wait(base, "w1", 0.05)
     assert (await queue.take(base, "w1")).job.uuid == job.uuid
     move(cluster, key_slot(base.encode()))
     known = await asyncio.gather(*(queue.known(job.tenant, job.uuid) for _ in range(20)))

@@ -24,11 +24,11 @@ def again(job: Job) -> Job:
 
 
 async def submit(
-    queue: Queue, job: Job, session: str = "session", fingerprint: str = "same", delivery: str = "sync"
+    queue: Queue, job: Job, session: str = "session", fingerprint: str = "same", delivery: str = "sync", **options: Any
 ) -> str:
-    """Submit as a face does."""
+    """Submit as a face does. `options` are `references` and `failing`."""
     sent = {"taskType": job.task_type, "taskUUID": job.uuid}
-    return await queue.submit(job, session=session, sent=sent, delivery=delivery, fingerprint=fingerprint)
+    return await queue.submit(job, session=session, sent=sent, delivery=delivery, fingerprint=fingerprint, **options)
 
 
 async def claim(queue: Queue, worker: str = "w1") -> Claim:

@@ -71,6 +71,17 @@ async def test_adopt(blobs, tmp_path):
     assert await read(blobs, name) == b"pixels"
 
 
+async def test_copy(blobs):
+    """What one blob holds is stored under another name as well, and stays there when the first is deleted."""
+    first, second = image_blob("t1", UUID), image_blob("t2", UUID)
+    await blobs.put(first, b"pixels")
+    await blobs.copy(first, second)
+    await blobs.delete(first)
+    assert await read(blobs, second) == b"pixels"
+    with pytest.raises(BlobMissing):
+        await blobs.copy(first, image_blob("t1", UUID))
+
+
 async def test_local(blobs, tmp_path):
     """A blob is to be had as a file."""
     name = staged_blob("t1")

@@ -15,7 +15,7 @@ from server.api.v1 import level
 from server.blobs import Blobs
 from server.catalog import Catalog
 from server.config import Config
-from server.dispatch import Accepted, Dispatch
+from server.dispatch import Accepted, Checked, Dispatch
 from server.jobs import Job
 from server.prepare import Caller, Prepared, Refused
 from server.queue import Queue
@@ -182,6 +182,21 @@ async def test_rate(dispatch):
     found = await send(dispatch, new_task("nothing"))
     assert found.failures[0]["code"] == "rateLimitExceeded"
     assert 0 < found.failures[0]["retryAfter"] <= 30
+
+
+@pytest.mark.settings(RATE_LIMIT="2/min", MAX_QUEUED_PER_KEY="1")
+async def test_only_checked(dispatch, redis, config):
+    """A task that is only checked leaves nothing behind, neither in Redis nor on the disk, however full the queue is
+    and however often it was sent."""
+    await send(dispatch, new_task("nothing"))
+    kept = await redis.keys(f"{config.prefix}*")
+    for _ in range(3):
+        prepared = dispatch.prepare(CALLER, level(new_task("imageUpload", image=PIXELS, validateOnly=True)))
+        assert isinstance(prepared, Prepared)
+        assert await dispatch.check(CALLER, prepared) == Checked(prepared.request, None)
+    assert sorted(await redis.keys(f"{config.prefix}*")) == sorted(kept)
+    assert staged(dispatch) == []
+    assert (await dispatch.queue.depth())[0] == 1
 
 
 @pytest.mark.settings(MIN_FREE_DISK="1000000GiB")

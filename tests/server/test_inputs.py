@@ -14,7 +14,7 @@ from server.config import Config
 from server.errors import MediaNotFound
 from server.fetch import Fetcher
 from server.images import Images
-from server.inputs import Inputs
+from server.inputs import Inputs, named, slow
 from server.jobs import Job
 from server.queue import Queue
 from server.store import Store
@@ -37,7 +37,7 @@ def job(**params: object) -> Job:
 
 
 @pytest.mark.parametrize(
-    ("task", "params", "slow"),
+    ("task", "params", "expected"),
     [
         (caption, {"inputImage": "http://there/1.png"}, True),
         (caption, {"inputImages": [UUID, "http://there/1.png"]}, True),
@@ -49,10 +49,10 @@ def job(**params: object) -> Job:
         (image_inference, {"positivePrompt": "a poster of http://there", "seedImage": UUID}, False),
     ],
 )
-async def test_slow(config: Config, store: Store, task: Task, params: dict[str, object], slow: bool):
+def test_slow(task: Task, params: dict[str, object], expected: bool):
     """A worker claims ahead while inputs come over the network, wherever they are named; a prompt is no input."""
-    inputs = bringing(config, store)
-    assert inputs.slow(inputs.named(job(**params), task)) is slow
+    found = task.params.model_validate(params, by_alias=True, by_name=False)
+    assert slow(named(found).values()) is expected
 
 
 @pytest.mark.settings(FETCH_ALLOW="127.0.0.0/8")
@@ -65,9 +65,10 @@ async def test_one_that_cannot_be_had(config: Config, store: Store, tmp_path: Pa
     async with Website({"/": hang}) as site:
         inputs = bringing(config, store, site.port)
         asked = job(inputImages=[site.url("/"), UUID])
+        places = {site.url("/"): "inputImages[0]", UUID: "inputImages[1]"}
         before = asyncio.all_tasks()
         with pytest.raises(MediaNotFound) as refused:
-            await inputs.bring(asked, inputs.named(asked, caption), lambda: tmp_path)
+            await inputs.bring(asked, places, lambda: tmp_path)
         assert refused.value.parameter == "inputImages[1]"
         left = [task.get_coro() for task in asyncio.all_tasks() - before]
         assert not [coroutine for coroutine in left if coroutine.__qualname__ == "Inputs._one"]

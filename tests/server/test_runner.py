@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from server.config import Config
+from server.content import content
 from server.runner import Crashed, Runner, TimedOut
 from tests.programs import ends
 
@@ -50,8 +51,10 @@ async def test_image(runner):
     answer = await run(runner, "lingers", seconds=0)
     (image,) = answer["images"]
     assert Path(image["path"]).parent == Path(tempfile.gettempdir())
-    Path(image.pop("path")).unlink()
-    assert image == {"uuid": "u1", "format": "PNG", "mime": "image/png", "width": 1, "height": 1, "bytes": 70}
+    file = Path(image.pop("path"))
+    facts = {"format": "PNG", "mime": "image/png", "width": 1, "height": 1, "bytes": 70}
+    assert image == {"uuid": "u1", "hashes": [content(file)]} | facts
+    file.unlink()
     assert answer["items"] == [{"imageUUID": "u1", "imageURL": "http://here/im/t1/u1.png"}]
 
 

@@ -139,4 +139,4 @@ def test_rules_of_a_parent():
     class Child(Even):
         height: int = 0
 
-    assert broken_rules(Child(width=3)) == [("width", "width must be even.")]
+    assert broken_rules(Child(width=3)) == [("width", False, "width must be even.")]

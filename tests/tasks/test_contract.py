@@ -26,6 +26,7 @@ IMAGE = data_uri(Image.effect_noise((48, 40), 60).convert("RGB"))
 EXAMPLES: dict[str, dict[str, Any]] = {
     "controlNetPreprocess": {"preProcessorType": "canny"},
     "imageInference": {"positivePrompt": "a cat", "model": "acme:1@1"},
+    "imageUpload": {"image": IMAGE},
     "imageMasking": {"model": "runware:35@1"},
     "imageTransform": {"operations": [{"operation": "resize", "width": 20}]},
     "promptEnhance": {"prompt": "a cat", "promptMaxLength": 64, "promptVersions": 1},

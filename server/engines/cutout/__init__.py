@@ -49,6 +49,7 @@ def finish(picture: Array, subject: Subject, progress: Progress, edges: Edges) -
         alpha = smoothed(alpha)
     notices = [subject.notice]
     if edges.matting:
+        progress(0.7, "matting")
         fine, why = matted(picture, alpha, edges.matting)
         if fine is None:
             fine = guided(picture, alpha / 255) if subject.exact else alpha

@@ -96,4 +96,4 @@ class Steps:
 
     def __call__(self) -> None:
         self._done += 1
-        self._progress(self._done / self._total, "enlarging")
+        self._progress(self._done / self._total, f"tile {self._done} of {self._total}")
