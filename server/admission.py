@@ -34,6 +34,9 @@ def refused(
         case "full for all":
             sentence = "The queue is full; nothing was accepted. Send the task again in a moment."
             return ServiceUnavailable(sentence, retryAfter=_FULL_SECONDS)
+        case "no batch":
+            sentence = "No task of this key has this batchUUID. Send them before this one, or in the same array."
+            return InvalidTaskReference(sentence, parameter="of")
         case "unknown" | "fewer" | "broken":
             return _broken(references[place - 1], word, about)
         case _:

@@ -12,7 +12,7 @@ from server.addresses import RECEIVER_PORTS, Guard
 from server.blobs import Blobs
 from server.catalog import Catalog
 from server.envelope import ENVELOPE
-from server.errors import ApiError, ConflictTaskUUID
+from server.errors import ApiError, ConflictTaskUUID, InternalServerError
 from server.graph import Step, arranged
 from server.prepare import Caller, Prepared, Refused, Request, prepare, refuse
 from server.queue import Queue, Submitted
@@ -62,9 +62,11 @@ class Dispatch:
 
     async def submit(self, caller: Caller, prepared: Prepared) -> Accepted | Refused:
         """Queue a checked task. Once this returns Accepted, an outcome will come."""
-        answer = await self._submit(caller, prepared)
-        _tell(prepared, answer)
-        return answer
+        answer = None
+        try:
+            return (answer := await self._submit(caller, prepared))
+        finally:
+            _tell(prepared, answer)
 
     async def check(self, caller: Caller, prepared: Prepared) -> Checked | Refused:
         """Whether a checked task would be accepted. Nothing is queued, stored or counted."""
@@ -114,10 +116,11 @@ class Dispatch:
         return answer
 
 
-def _tell(prepared: Prepared, answer: Accepted | Checked | Refused) -> None:
-    """The tasks of the array that build on this one may go on, or not."""
+def _tell(prepared: Prepared, answer: Accepted | Checked | Refused | None) -> None:
+    """The tasks of the array that build on this one may go on, or not. Without an answer: a bug took it."""
     if prepared.graph:
-        prepared.graph.told(prepared.job.uuid, answer.failures[0] if isinstance(answer, Refused) else None)
+        lost = InternalServerError().as_dict() if answer is None else None
+        prepared.graph.told(prepared.job.uuid, answer.failures[0] if isinstance(answer, Refused) else lost)
 
 
 def _kept(sent: dict[str, Any]) -> dict[str, Any]:

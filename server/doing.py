@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from server.batches import members
 from server.blobs import Blobs, image_blob
 from server.catalog import Catalog
 from server.config import Config
@@ -102,6 +103,7 @@ class Doing:
             "limits": job.limits, "claim": piece.claim.name,
             "inputs": {reference: brought.as_dict() for reference, brought in piece.inputs.items()},
             "images_url": f"{job.base_url}{IMAGES}{job.tenant}",
+            "members": await members(self.queue.store, job.tenant, job.of) if job.of else [],
         }  # fmt: skip
         seconds = self.config.task_timeout or task.seconds
         for attempt in range(piece.claim.attempt, self.config.attempts + 1):

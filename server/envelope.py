@@ -6,10 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from server.schema import Params, Schema, wire_name
+from server.schema import Params, Schema, Uuid4, wire_name
 
-UUID4 = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
-Uuid4 = Annotated[str, Field(min_length=1, pattern=f"^{UUID4}$", json_schema_extra={"format": "uuid"})]
 _MOST_MS = 7 * 86400 * 1000
 
 
@@ -56,6 +54,9 @@ class Envelope(Params):
         list[Uuid4],
         Field(max_length=64, default_factory=list, description="Tasks that must have succeeded before this one."),
     ]
+    batch_uuid: Annotated[
+        Uuid4 | None, Field(description="A UUID v4 of yours that tasks have in common: see the task `batch`.")
+    ] = None
     return_output: Annotated[
         bool, Field(description="false: nothing is said when the task succeeds; other tasks use its result.")
     ] = True

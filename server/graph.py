@@ -21,15 +21,19 @@ Step = Prepared | Refused | dict[str, Any]
 class Graph:
     """What the tasks of one array say to each other on their way into the queue."""
 
-    def __init__(self, uuids: Sequence[str], dry: Mapping[str, int]) -> None:
+    def __init__(self, uuids: Sequence[str], dry: Mapping[str, int], batches: Mapping[str, Sequence[str]]) -> None:
         loop = asyncio.get_running_loop()
         self._queued: dict[str, asyncio.Future[dict[str, Any] | None]] = {uuid: loop.create_future() for uuid in uuids}
         self._dry = dry
         """Those that are only checked, with the number of their results."""
+        self._batches = batches
+        """The tasks of a batch, by those that are about it."""
 
     async def turn(self, prepared: Prepared) -> None:
         """Wait until the tasks of the array that this one builds on are queued. Raises DependencyFailed or
         TaskCancelled, and InvalidTaskReference for what will never be made."""
+        for uuid in self._batches.get(prepared.job.uuid, ()):
+            await self._queued[uuid]
         for named in prepared.references:
             if (parent := self._queued.get(named.uuid)) and (failure := await parent):
                 raise fallen(named, failure)
@@ -62,21 +66,28 @@ def arranged(steps: Sequence[Step], most: int, deepest: int) -> tuple[list[Step]
     for place, step in enumerate(steps):
         if uuid := _uuid(step):
             tasks.setdefault(uuid, place)
+    tried = {place: step for place, step in enumerate(steps) if isinstance(step, Prepared)}
     parents = {
-        place: {tasks[named.uuid] for named in step.references if named.uuid in tasks}
-        for place, step in enumerate(steps)
-        if isinstance(step, Prepared)
+        place: {tasks[named.uuid] for named in step.references if named.uuid in tasks} for place, step in tried.items()
     }
-    joined = {place for place, above in parents.items() if above} | set[int]().union(*parents.values())
+    built = _joined(parents)
+    beyond = set(sorted(built)[most:])
+    batches = {
+        place: {tasks[tried[one].job.uuid] for one in members} - {place} for place, members in _batches(tried).items()
+    }
+    for place, members in batches.items():
+        parents[place] = parents[place] | members
+    joined = _joined(parents)
     if not joined:
         return found, list(range(len(steps)))
-    kept = set(sorted(joined)[:most])
+    kept = joined - beyond
     within = {place: parents.get(place, set[int]()) & kept for place in kept}
     circles = _circles(within)
     depth = _depths({place: above - circles for place, above in within.items() if place not in circles})
-    dry = {step.job.uuid: len(step.job.uuids) for step in steps if isinstance(step, Prepared) and step.dry}
-    graph = Graph([uuid for uuid, place in tasks.items() if place in joined], dry)
-    impossible = _impossible(joined - kept, circles, depth, most, deepest)
+    dry = {step.job.uuid: len(step.job.uuids) for step in tried.values() if step.dry}
+    about = {tried[place].job.uuid: [_uuid(steps[one]) for one in members] for place, members in batches.items()}
+    graph = Graph([uuid for uuid, place in tasks.items() if place in joined], dry, about)
+    impossible = _impossible(beyond, circles, depth, most, deepest)
     for place in joined:
         step = steps[place]
         if isinstance(step, Prepared):
@@ -85,6 +96,20 @@ def arranged(steps: Sequence[Step], most: int, deepest: int) -> tuple[list[Step]
             graph.told(_uuid(step), step.failures[0])
         found[place] = step
     return found, sorted(range(len(steps)), key=lambda place: depth.get(place, 0))
+
+
+def _joined(parents: Mapping[int, set[int]]) -> set[int]:
+    """The tasks that build on others, and those others."""
+    return {place for place, above in parents.items() if above} | set[int]().union(*parents.values())
+
+
+def _batches(tried: Mapping[int, Prepared]) -> dict[int, set[int]]:
+    """The tasks of the array that each task about a batch waits for."""
+    return {
+        place: {other for other, one in tried.items() if one.job.batch == step.job.of}
+        for place, step in tried.items()
+        if step.job.of
+    }
 
 
 def _uuid(step: Step) -> str:

@@ -36,6 +36,10 @@ class Job:
     end_within: int = 0
     """Milliseconds in which it must have ended; 0: any time."""
     priority: int = 0
+    batch: str = ""
+    """The batch it belongs to."""
+    of: str = ""
+    """The batch it is about: it waits for every task in it."""
     cache: str = "use"
     simulate: dict[str, Any] = field(default_factory=dict[str, Any])
     """Faults on demand (`envelope.Simulate`), in test mode."""

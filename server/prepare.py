@@ -7,7 +7,7 @@ a job is small and its bytes stay out of Redis.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 from uuid import uuid4
 
@@ -23,7 +23,7 @@ from server.errors import ApiError, InvalidParameter, InvalidRequest
 from server.fetch import decode, kind
 from server.jobs import Job, Outcome, Reference
 from server.log import incident
-from server.schema import OutputParams, Params, put, references, spelled
+from server.schema import BatchParams, OutputParams, Params, put, references, spelled
 from server.task import Task
 from server.tenants import Tenant
 from server.uploads import Staged
@@ -199,14 +199,22 @@ def _prepared(caller: Caller, request: Request, task: Task[Any, Any], envelope: 
             put(wire, place, f"staged:{found.blob}")
             hashes[spelled(place)] = found.hash
     named += [Reference(uuid.lower(), f"dependsOn[{at}]") for at, uuid in enumerate(envelope.depends_on)]
-    job = Job(
+    job = _job(caller, request, task, envelope, params)
+    job = replace(job, params=wire, staged=staged)
+    delivery = "async" if job.webhook else envelope.delivery_method
+    owing, dry = owed(job, Outcome(failure={})), caller.dry or envelope.validate_only
+    return Prepared(request, job, delivery, _fingerprint({**request.fields, **hashes}), payloads, named, owing, dry=dry)
+
+
+def _job(caller: Caller, request: Request, task: Task[Any, Any], envelope: Envelope, params: Params) -> Job:
+    """The job of a task, without its parameters and what came with it."""
+    return Job(
         tenant=caller.tenant.id,
         uuid=envelope.task_uuid.lower(),
         task_type=task.task_type,
-        params=wire,
+        params={},
         uuids=[str(uuid4()) for _ in range(getattr(params, "number_results", 1))],
         base_url=caller.base_url,
-        staged=staged,
         spelling=request.spelling,
         limits=request.limits,
         include_cost=envelope.include_cost,
@@ -214,15 +222,14 @@ def _prepared(caller: Caller, request: Request, task: Task[Any, Any], envelope: 
         start_within=envelope.start_within_ms or 0,
         end_within=envelope.deadline_ms or 0,
         priority=envelope.priority,
+        batch=(envelope.batch_uuid or "").lower(),
+        of=params.of.lower() if isinstance(params, BatchParams) else "",
         cache=envelope.cache,
         simulate=envelope.simulate.model_dump(exclude_defaults=True) if envelope.simulate else {},
         face=request.face,
         webhook=envelope.webhook_url or "",
         upload=envelope.upload_endpoint or "",
     )
-    delivery = "async" if job.webhook else envelope.delivery_method
-    owing, dry = owed(job, Outcome(failure={})), caller.dry or envelope.validate_only
-    return Prepared(request, job, delivery, _fingerprint({**request.fields, **hashes}), payloads, named, owing, dry=dry)
 
 
 def _staged(caller: Caller, request: Request, reference: str, parameter: str) -> tuple[Staged, dict[str, bytes]]:

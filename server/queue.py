@@ -66,7 +66,7 @@ class Queue:
             config.duplicate_task, sent["taskType"], delivery, orjson.dumps(sent), orjson.dumps(job.uuids),
             orjson.dumps(job), job.task_type, job.priority, orjson.dumps([asdict(named) for named in references]),
             job.start_within, job.end_within, orjson.dumps(failing), config.max_queued_per_key, config.max_queued,
-            int(dry),
+            int(dry), job.batch, job.of, self._result_ttl,
         )  # fmt: skip
         if refusal := refused(config, references, word.decode(), *about):
             raise refusal
@@ -160,6 +160,10 @@ class Queue:
         lowered = [uuid.lower() for uuid in uuids]
         found = await self.store.run("cancel", self.store.home(tenant), tenant, self._result_ttl, *lowered)
         return [word.decode() for word in found]
+
+    async def first_drop(self, tenant: str, uuid: str) -> bool:
+        """Whether no socket has dropped for a task yet; from now on one has. For tasks in test mode."""
+        return bool(await self.store.run("drop_once", self.store.home(tenant), tenant, uuid.lower()))
 
     async def overdue(self) -> int:
         """End the tasks whose time is over; how many there were."""

@@ -15,7 +15,7 @@ from server.content import content
 from server.errors import UploadFailed
 from server.imaging import admit
 from server.models import Models
-from server.task import Limits, Model, NewImage, OutputParams, Stored
+from server.task import Limits, Member, Model, NewImage, OutputParams, Stored
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -178,6 +178,9 @@ class Run:
 
     def models(self) -> list[dict[str, Any]]:
         return self._models.listed()
+
+    def members(self) -> list[Member]:
+        return [Member(*told) for told in self._order["members"]]
 
     def forget(self, ref: str) -> None:
         self.forgotten.append(ref)

@@ -45,6 +45,16 @@ class Params(Schema):
     """What a task takes."""
 
 
+UUID4 = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
+Uuid4 = Annotated[str, Field(min_length=1, pattern=f"^{UUID4}$", json_schema_extra={"format": "uuid"})]
+
+
+class BatchParams(Params):
+    """What a task takes that is about the tasks of a batch: it starts when all of them have ended, whatever way."""
+
+    of: Annotated[Uuid4, Field(description="The `batchUUID` of these tasks.")]
+
+
 class Result(Schema):
     """What a task gives: one item of the answer. Its first field ending in `_uuid` is the item's own UUID."""
 

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from server.schema import (
     AnyFormat,
+    BatchParams,
     Format,
     ImageRef,
     ImageResult,
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Annotated",
     "AnyFormat",
+    "BatchParams",
     "Context",
     "Field",
     "Format",
     "ImageRef",
     "ImageResult",
     "Limits",
+    "Member",
     "Model",
     "NewImage",
     "OutputParams",
@@ -111,6 +114,17 @@ class Model:
     options: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
+@dataclass(frozen=True)
+class Member:
+    """A task of a batch that has ended: its state, `succeeded` or `failed`, its failure's code, and how long it ran."""
+
+    uuid: str
+    task_type: str
+    state: str
+    code: str
+    seconds: float
+
+
 class Context(Protocol):
     """What the worker lends a handler while it runs."""
 
@@ -171,6 +185,10 @@ class Context(Protocol):
 
     def forget(self, ref: str) -> None:
         """Delete an input of this task from the registry when the task succeeds."""
+        ...
+
+    def members(self) -> list[Member]:
+        """How each task of the batch ended that this task is about (`BatchParams`), in the order of their receipt."""
         ...
 
     def progress(self, fraction: float, stage: str = "") -> None:

@@ -1,4 +1,4 @@
-"""A bucket on a loopback port that speaks as much of S3 as object stores are asked for: put, copy, get, list, delete."""
+"""A bucket on a loopback port that speaks as much of S3 as stores are asked for: put, copy, get, list, delete."""
 
 from __future__ import annotations
 

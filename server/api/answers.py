@@ -12,15 +12,16 @@ from pydantic import Field
 from server.api import v1
 from server.api.outcomes import outcome_frame
 from server.api.standing import differs, shown
+from server.batches import batch
 from server.catalog import checked
 from server.config import Config
 from server.dispatch import Checked
-from server.errors import ApiError, InvalidParameter, MaxRequestSizeExceeded, TaskNotFound
+from server.errors import ApiError, InvalidParameter, MaxRequestSizeExceeded, MissingParameter, TaskNotFound
 from server.gateway import Gateway
 from server.jobs import Known, Standing
 from server.log import incident
 from server.prepare import Caller, Prepared
-from server.schema import Params
+from server.schema import Params, Uuid4
 
 _POLL_SECONDS = 0.02
 MOST_TARGETS = 1000
@@ -104,24 +105,31 @@ async def account_management(gateway: Gateway, caller: Caller, asked: dict[str, 
 
 
 class Cancel(Params):
-    """What `taskCancel` takes."""
+    """What `taskCancel` takes: tasks by their UUIDs, or all of a batch."""
 
     targets: Annotated[
-        list[Annotated[str, Field(min_length=1, pattern=_UUID)]], Field(min_length=1, max_length=MOST_TARGETS)
-    ]
+        list[Annotated[str, Field(min_length=1, pattern=_UUID)]] | None,
+        Field(min_length=1, max_length=MOST_TARGETS, description="The tasks that are to end."),
+    ] = None
+    batch_uuid: Annotated[Uuid4 | None, Field(description="Or all tasks with this batchUUID.")] = None
 
 
 async def task_cancel(gateway: Gateway, caller: Caller, asked: dict[str, Any]) -> v1.Frame:
     """End tasks of this key that have not ended; what became of each. Another key's are as unknown as none."""
-    wanted = checked(Cancel, {} if asked.get("targets") is None else {"targets": asked["targets"]})
+    wanted = checked(Cancel, {name: asked[name] for name in ("targets", "batchUUID") if asked.get(name) is not None})
+    if isinstance(wanted, Cancel) and wanted.targets is None and wanted.batch_uuid is None:
+        wanted = [MissingParameter("targets is required: the taskUUIDs that are to end.", parameter="targets")]
     if isinstance(wanted, list):
         return v1.errors([refusal.as_dict() for refusal in wanted], asked)
-    uuids = list({target.lower(): None for target in wanted.targets})
+    tenant = caller.tenant.id
     try:
-        became = dict(zip(uuids, await gateway.queue.cancel(caller.tenant.id, uuids), strict=True))
+        grouped = await batch(gateway.store, tenant, wanted.batch_uuid) if wanted.batch_uuid else []
+        targets = [*(wanted.targets or ()), *grouped]
+        uuids = list({target.lower(): None for target in targets})
+        became = dict(zip(uuids, await gateway.queue.cancel(tenant, uuids), strict=True))
     except ApiError as failure:
         return v1.errors([failure.as_dict()], asked)
-    results = [{"taskUUID": target, "status": became[target.lower()]} for target in wanted.targets]
+    results = [{"taskUUID": target, "status": became[target.lower()]} for target in targets]
     return v1.data([v1.echo(asked) | {"results": results}])
 
 

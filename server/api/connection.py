@@ -155,8 +155,10 @@ class Connection:
         self.outlet.news.expect(uuid, prepared.request.sent["taskUUID"])
         if soon:
             self._help(self.outlet.acknowledge(uuid, prepared.request.sent, soon))
-        elif prepared.job.webhook:
+            return None
+        if prepared.job.webhook:
             self.outlet.answer(ack_frame(prepared.request.sent))
+        await self.outlet.faults.suffer(prepared.request.sent, "ack")
         return None
 
     async def _converse(self, sent: dict[str, Any]) -> None:

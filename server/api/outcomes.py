@@ -33,6 +33,8 @@ async def outcome_frame(
         frame = v1.data(await v1.items_of(gateway.blobs, sent, outcome, light=oversized > 0, **members))
         if caller.frame_bytes and len(v1.dumps(frame)) > caller.frame_bytes:
             frame = v1.data(await v1.items_of(gateway.blobs, sent, outcome, light=True, **members))
+        if caller.features and outcome.get("cached"):
+            frame["data"] = [item | {"cached": True} for item in frame["data"]]
         if "binary" in caller.features and not oversized:
             await announce(gateway.blobs, frame["data"], outcome["items"])
         return frame

@@ -13,7 +13,9 @@ from typing import Any
 from server.api import v1
 from server.api.answers import ack_frame, silent
 from server.api.binary import parcels
+from server.api.faults import Faults
 from server.api.outcomes import outcome_frame
+from server.api.protocol import ClientGone
 from server.api.wire import Wire
 from server.api.writer import Writer
 from server.errors import TaskNotFound, ValueTooLarge
@@ -38,6 +40,7 @@ class Outlet:
         self.offset = self.confirmed = 0
         self.writer = Writer(gateway, wire, caller, self._deliver)
         self.news = self.writer.news
+        self.faults = Faults(gateway, wire, caller, self.writer)
         self._eager: dict[str, asyncio.Future[Entry]] = {}
         self._deliveries: list[tuple[float, int]] = []
         self._replaying = False
@@ -66,7 +69,11 @@ class Outlet:
             self.news.over(entry.uuid)
             if frame:
                 following = parcels(frame)
-                await self.writer.put(self._body(frame), entry.uuid, following)
+                for _ in range(1 + self.faults.twice(entry.request or {})):
+                    await self.writer.put(self._body(frame), entry.uuid, following)
+                if await self.faults.drops(entry.request or {}, "result"):
+                    self.wire.drop()
+                    raise ClientGone
             self.open.pop(entry.uuid, None)
             self._deliveries.append((time.monotonic(), entry.offset))
         self._replaying = self._replaying and len(entries) == _BATCH
@@ -160,9 +167,14 @@ class Outlet:
         outcome = entry.outcome if entry else None
         if entry and outcome and not silent(sent, outcome):
             frame = outcome_frame(self.gateway, self.caller, sent, outcome, entry.oversized, status="success")
-            self.answer(await frame)
+            shown = await frame
+            for _ in range(1 + self.faults.twice(sent)):
+                self.answer(shown)
+            for after in ("ack", "result"):
+                await self.faults.suffer(sent, after)
             return
         self.answer(ack_frame(sent))
+        await self.faults.suffer(sent, "ack")
         if outcome:
             self.news.finished(uuid, sent["taskUUID"])
 

@@ -90,5 +90,9 @@ class Wire:
         """The socket has authenticated: large messages may come."""
         self._protocol.trusted = True
 
+    def drop(self) -> None:
+        """End the connection without a word."""
+        self._protocol.transport.close()
+
     def close(self, code: int, reason: str) -> None:
         self._protocol.close(code, reason)

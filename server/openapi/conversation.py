@@ -27,11 +27,12 @@ _OBJECTS: dict[str, Part] = {
     "getTaskDetails": members(["taskUUID"], taskUUID=_ASKED),
     "accountManagement": members(operation=text("The details of the account.", enum=["getDetails"])),
     "taskCancel": members(
-        ["taskUUID", "targets"],
+        ["taskUUID"],
         taskUUID=UUID,
         targets=array(
             text(format="uuid"), minItems=1, maxItems=MOST_TARGETS, description="The tasks of this key that are to end."
         ),
+        batchUUID=text("In place of targets or beside them: all tasks of this batch.", format="uuid"),
     ),
 }
 _NAMED = array(members(["name"], name=text()))

@@ -8,6 +8,7 @@ local function task_key(tenant, uuid) return P .. ':task:' .. tenant .. ':' .. u
 local function waiters_key(tenant, uuid) return P .. ':waiters:' .. tenant .. ':' .. uuid end
 local function children_key(tenant, uuid) return P .. ':children:' .. tenant .. ':' .. uuid end
 local function waiting_key(tenant) return P .. ':waiting:' .. tenant end
+local function batch_key(tenant, batch) return P .. ':batch:' .. tenant .. ':' .. batch end
 local function image_key(tenant, uuid) return P .. ':image:' .. tenant .. ':' .. uuid end
 local function content_key(tenant, hash) return P .. ':content:' .. tenant .. ':' .. hash end
 local function session_key(session) return P .. ':session:' .. session end
@@ -92,22 +93,17 @@ end
 -- The stream holds one job that nobody has taken yet; all others wait for their turn. Tenants take turns, the one
 -- that was served longest ago first; of a tenant, the first by priority, then by age.
 local function feed()
-  while untaken() < 1 do
-    local tenant = redis.call('ZRANGE', P .. ':turns', 0, 0)[1]
-    if not tenant then return end
-    local uuid = redis.call('ZPOPMIN', waiting_key(tenant))[1]
-    local turn = redis.call('INCR', P .. ':turn')
-    redis.call('HSET', P .. ':served', tenant, turn)
-    if redis.call('EXISTS', waiting_key(tenant)) == 1 then redis.call('ZADD', P .. ':turns', turn, tenant)
-    else redis.call('ZREM', P .. ':turns', tenant) end
-    local job = uuid and redis.call('HGET', task_key(tenant, uuid), 'job')
-    if job then
-      local message = redis.call('XADD', JOBS, '*', 'job', job)
-      redis.call('HSET', task_key(tenant, uuid), 'message', message)
-      redis.call('HDEL', task_key(tenant, uuid), 'job')
-      if SHARDS > 1 then redis.call('PUBLISH', P .. ':ready', 'fresh') end
-    end
-  end
+  local tenant = redis.call('ZRANGE', P .. ':turns', 0, 0)[1]
+  if not tenant or untaken() > 0 then return end
+  local uuid = redis.call('ZPOPMIN', waiting_key(tenant))[1]
+  local turn = redis.call('INCR', P .. ':turn')
+  redis.call('HSET', P .. ':served', tenant, turn)
+  if redis.call('EXISTS', waiting_key(tenant)) == 1 then redis.call('ZADD', P .. ':turns', turn, tenant)
+  else redis.call('ZREM', P .. ':turns', tenant) end
+  local job = uuid and redis.call('HGET', task_key(tenant, uuid), 'job')
+  if not job then return end
+  redis.call('HSET', task_key(tenant, uuid), 'message', redis.call('XADD', JOBS, '*', 'job', job))
+  if SHARDS > 1 then redis.call('PUBLISH', P .. ':ready', 'fresh') end
 end
 
 -- A task may run: it waits for its turn.
@@ -200,7 +196,7 @@ local function settle(tenant, uuid, failed, result_ttl)
   while #ended > 0 do
     local one = table.remove(ended)
     local children = redis.call('SMEMBERS', children_key(one[1], one[2]))
-    redis.call('DEL', children_key(one[1], one[2]))
+    if #children > 0 then redis.call('DEL', children_key(one[1], one[2])) end
     for _, member in ipairs(children) do
       local needs, owner, child = string.match(member, '^(.)(.*):([^:]*)$')
       if redis.call('HGET', task_key(owner, child), 'state') == 'held' then

@@ -4,7 +4,7 @@
 -- The task is known: attach to it, or conflict. Else: remembered, queued or held, and waited for, all or nothing.
 -- tenant, uuid, hash, session, mode, type as sent, delivery, request, result uuids, job, task type, priority,
 -- references, start within (ms; 0: any time), end within (ms), what is owed for a failure, most for a tenant, most,
--- 1: only look whether it would be taken
+-- 1: only look whether it would be taken, its batch, the batch it is about, result ttl (s)
 local tenant, uuid, hash, session, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local task, dry = task_key(tenant, uuid), ARGV[19] == '1'
 local known = redis.call('HMGET', task, 'hash', 'state', 'uuids')
@@ -41,17 +41,34 @@ for place, named in ipairs(cjson.decode(ARGV[13])) do
   end
 end
 if dry then return {'right'} end
+-- Of the tasks of a batch, any end will do.
+local members = ARGV[21] ~= '' and redis.call('ZRANGE', batch_key(tenant, ARGV[21]), 0, -1) or {}
+if ARGV[21] ~= '' and #members == 0 then return {'no batch'} end
+local needs = {}
+for _, member in ipairs(members) do
+  local state = redis.call('HGET', task_key(tenant, member), 'state')
+  if state and not states[member] then
+    states[member], needs[member] = state, '?'
+    parents[#parents + 1] = member
+    if not is_over(state) then open = open + 1 end
+  end
+end
 if tonumber(redis.call('HGET', P .. ':shares', tenant) or 0) >= tonumber(ARGV[17]) then return {'full'} end
 if redis.call('ZCARD', P .. ':unfinished') >= tonumber(ARGV[18]) then return {'full for all'} end
 
 local now = clock()
 -- By priority, then by age; both fit into the 53 bits of a score.
-local rank = (10 - ARGV[12]) * 2 ^ 45 + redis.call('INCR', P .. ':rank')
+local number = redis.call('INCR', P .. ':rank')
+local rank = (10 - ARGV[12]) * 2 ^ 45 + number
 redis.call('HSET', task, 'hash', hash, 'state', 'held', 'created', now, 'type', ARGV[6], 'delivery', ARGV[7],
   'request', ARGV[8], 'uuids', ARGV[9], 'job', ARGV[10], 'kind', ARGV[11], 'rank', string.format('%.0f', rank),
   'left', open)
 if #parents > 0 then redis.call('HSET', task, 'parents', cjson.encode(parents)) end
 if ARGV[16] ~= '[]' then redis.call('HSET', task, 'failing', ARGV[16]) end
+if ARGV[20] ~= '' then
+  redis.call('ZADD', batch_key(tenant, ARGV[20]), number, uuid)
+  redis.call('EXPIRE', batch_key(tenant, ARGV[20]), ARGV[22])
+end
 expect(session, tenant, uuid)
 redis.call('HINCRBY', P .. ':shares', tenant, 1)
 redis.call('ZADD', P .. ':unfinished', now, tenant .. ':' .. uuid)
@@ -61,7 +78,7 @@ if ARGV[15] ~= '0' then redis.call('ZADD', P .. ':deadlines', now + ARGV[15], 'e
 for _, parent in ipairs(parents) do
   pin(tenant, parent)
   if not is_over(states[parent]) then
-    redis.call('SADD', children_key(tenant, parent), '!' .. tenant .. ':' .. uuid)
+    redis.call('SADD', children_key(tenant, parent), (needs[parent] or '!') .. tenant .. ':' .. uuid)
   end
 end
 if open == 0 then
@@ -73,9 +90,15 @@ return {'accepted'}
 --- take
 -- The next job for a worker, if there is one, and the next one after it onto the stream.
 -- worker
+local function read()
+  return redis.call('XREADGROUP', 'GROUP', 'workers', ARGV[1], 'COUNT', 1, 'STREAMS', JOBS, '>')
+end
+local found = read()
 feed()
-local found = redis.call('XREADGROUP', 'GROUP', 'workers', ARGV[1], 'COUNT', 1, 'STREAMS', JOBS, '>')
-feed()
+if not found and untaken() > 0 then
+  found = read()
+  feed()
+end
 return found
 
 --- feed
@@ -189,6 +212,24 @@ return 1
 local found = {}
 for place = 3, #ARGV do found[#found + 1] = stop(ARGV[1], ARGV[place], failure('taskCancelled'), ARGV[2]) end
 return found
+
+--- members
+-- The tasks of a batch that are still known: uuid, type, state, code, seconds.
+-- tenant, batch
+local found = {}
+for _, uuid in ipairs(redis.call('ZRANGE', batch_key(ARGV[1], ARGV[2]), 0, -1)) do
+  local about = redis.call('HMGET', task_key(ARGV[1], uuid), 'type', 'state', 'outcome', 'seconds')
+  if about[1] then
+    local failed = about[2] == 'failed' and cjson.decode(about[3]).failure
+    found[#found + 1] = {uuid, about[1], about[2], failed and failed.code or '', about[4] or '0'}
+  end
+end
+return found
+
+--- drop_once
+-- tenant, uuid
+local task = task_key(ARGV[1], ARGV[2])
+return redis.call('EXISTS', task) == 1 and redis.call('HSETNX', task, 'dropped', 1) or 0
 
 --- overdue
 -- End the tasks whose time is over; how many there were.

@@ -301,6 +301,7 @@ async def test_pinned(queue, store):
                 await held(queue, job, gate)
             if not earlier:
                 await ends(queue, job, ttl)
+            assert await images.use(TENANT, job.uuids[0])
     await asyncio.sleep(1.2)
     await queue.finish(gated, DONE, 0.1)
     for job in [job for job in parents for _ in range(2)]:

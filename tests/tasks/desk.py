@@ -99,6 +99,7 @@ class Desk:
             "scratch": str(self.folder / f"task-{uuid4().hex}"),
             "inputs": {value: self._brought(value, spelled(place)) for place, value in references(params)},
             "images_url": "http://127.0.0.1/im/tester",
+            "members": [],
         }
         run = Run(order, self.limits, self.models, said.append)
         answer = perform(_Only(task), order, run)  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from tests.tasks.desk import data_uri, encoded
 TASKS = {task.task_type: task for task in Catalog.discover().by_name.values()}
 IMAGE = data_uri(Image.effect_noise((48, 40), 60).convert("RGB"))
 EXAMPLES: dict[str, dict[str, Any]] = {
+    "batch": {"of": str(uuid4())},
     "controlNetPreprocess": {"preProcessorType": "canny"},
     "imageInference": {"positivePrompt": "a cat", "model": "acme:1@1"},
     "imageUpload": {"image": IMAGE},
