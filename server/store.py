@@ -55,6 +55,7 @@ class Store:
         self.nodes = Nodes(config.redis_url, cluster=config.redis_cluster)
         self._sources = _scripts(config)
         self._sums = {name: sha1(body.encode()).hexdigest() for name, body in self._sources.items()}
+        self._texts = {self._sums[name]: body for name, body in self._sources.items()}
         self._lanes: defaultdict[str, list[tuple[Command, asyncio.Future[Any]]]] = defaultdict(list)
         self._flushing: dict[str, asyncio.Task[None]] = {}
         self._hints = set[asyncio.Task[Any]]()
@@ -132,10 +133,7 @@ class Store:
         """Take one atomic step on the shard whose keys begin with `base`. Raises ServiceUnavailable."""
         command = ("EVALSHA", self._sums[script], 1, base, *arguments)
         try:
-            try:
-                return await self.call(*command)
-            except NoScriptError:
-                return await self.call("EVAL", self._sources[script], 1, base, *arguments)
+            return await self.call(*command)
         except FAILURES as failure:
             raise ServiceUnavailable from failure
 
@@ -185,16 +183,25 @@ class Store:
             del self._flushing[lane]
 
     async def _replies(self, lane: str, commands: list[Command]) -> list[Any]:
-        """The reply to each command, or what it failed with. One whose slot has moved is said again there."""
+        """The reply to each command, or what it failed with. One whose slot has moved is said again there, and a step
+        that a server does not know with its text: even if whoever asked for it has gone by then."""
         results = await self._exchange(lane, commands)
         if any(isinstance(result, FAILURES) for result in results):
             self.nodes.doubt()
-        moved = [place for place, result in enumerate(results) if isinstance(result, MovedError)]
-        if moved:
-            again = await self._exchange(lane, [commands[place] for place in moved])
-            for place, result in zip(moved, again, strict=True):
-                results[place] = result
+        for _ in range(2):  # where a slot has moved to, the step may not be known
+            again = {place: self._anew(commands[place], result) for place, result in enumerate(results)}
+            again = {place: command for place, command in again.items() if command}
+            if again:
+                said = await self._exchange(lane, list(again.values()))
+                for place, result in zip(again, said, strict=True):
+                    results[place] = result
         return results
+
+    def _anew(self, command: Command, result: Any) -> Command | None:
+        """How a command is said again, where that helps."""
+        if isinstance(result, NoScriptError):
+            return ("EVAL", self._texts[command[1]], *command[2:])
+        return command if isinstance(result, MovedError) else None
 
     async def _exchange(self, lane: str, commands: list[Command]) -> list[Any]:
         try:

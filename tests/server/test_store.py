@@ -127,6 +127,17 @@ async def test_scripts_flushed(store, admin):
     assert await asyncio.gather(*(store.run("forget", home, "t", "x") for _ in range(20))) == [0] * 20
 
 
+async def test_begun(store, admin):
+    """A step that was begun is taken though its caller has gone, and though Redis did not know it."""
+    admin.script_flush()
+    step = asyncio.ensure_future(store.run("open", store.home("t"), "s1", "t", "g1", 60, 0))
+    await asyncio.sleep(0)
+    step.cancel()
+    async with asyncio.timeout(5):
+        while not admin.exists(f"{store.home('t')}:session:s1"):
+            await asyncio.sleep(0.01)
+
+
 async def test_restart(store, redis):
     """A Redis that is away is said so at once, and used again as soon as it is back, with what it acknowledged."""
     await store.guarded("SET", "kept", "yes")
