@@ -44,9 +44,9 @@ class _Sender:
             self.done.set_result(None)
 
 
-async def _arrays(url: str, key: str, sockets: int, tasks: int, seconds: float) -> tuple[Tally, list[float]]:
+async def _arrays(url: str, keys: list[str], tasks: int, seconds: float) -> tuple[Tally, list[float]]:
     message, fresh = Message(array(tasks, "nothing")), uuids()
-    opened = [await Socket.connect(url, key) for _ in range(sockets)]
+    opened = [await Socket.connect(url, key) for key in keys]
     start = time.monotonic()
     senders = [_Sender(socket, message, fresh, start + seconds) for socket in opened]
     await asyncio.wait_for(asyncio.gather(*(sender.done for sender in senders)), seconds + _SILENT_SECONDS)
@@ -56,6 +56,6 @@ async def _arrays(url: str, key: str, sockets: int, tasks: int, seconds: float) 
     return tally, [wait for sender in senders for wait in sender.first]
 
 
-def arrays(url: str, key: str, sockets: int, tasks: int, seconds: float) -> tuple[Tally, list[float]]:
-    """Arrays of no-ops from many sockets: the rate, and the seconds from each array to its first result."""
-    return uvloop.run(_arrays(url, key, sockets, tasks, seconds))
+def arrays(url: str, keys: list[str], tasks: int, seconds: float) -> tuple[Tally, list[float]]:
+    """Arrays of no-ops from a socket of each key: the rate, and the seconds from each array to its first result."""
+    return uvloop.run(_arrays(url, keys, tasks, seconds))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from uuid import uuid4
 
@@ -11,18 +10,10 @@ import orjson
 import uvloop
 
 from bench.client import Message, Socket, array, uuids
-from bench.subjects import KEY
 
-OTHER_KEY = "bench-other-0123456789"
-SETTINGS = {"TASKARRAY_API_KEYS": f"bench:{KEY},other:{OTHER_KEY}"}
-"""What a server needs for this: two keys."""
 _BATCH, _ARRAY, _SECONDS = 5000, 1000, 0.02
 _SILENT_SECONDS = 60
-
-
-def bound() -> int:
-    """The mean task times that a single task may wait: the workers, and one."""
-    return (os.cpu_count() or 1) + 1
+_DETAILS = b'{"data":[{"taskType":"getTaskDetails"'
 
 
 class _Ear:
@@ -45,14 +36,14 @@ class _Ear:
         await asyncio.wait_for(self._news.wait(), _SILENT_SECONDS)
 
 
-async def _delays(url: str, workers: int, seconds: float) -> list[float]:
-    batch, single = _Ear(await Socket.connect(url, KEY)), _Ear(await Socket.connect(url, OTHER_KEY))
+async def _delays(url: str, keys: tuple[str, str], workers: int, seconds: float) -> list[float]:
+    batch, single = [_Ear(await Socket.connect(url, key)) for key in keys]
     names, fresh = list[bytes](), uuids()
     message = Message(array(_ARRAY, "sleeps", seconds=_SECONDS))
     for _ in range(_BATCH // _ARRAY):
         names += (part := [next(fresh) for _ in range(_ARRAY)])
         batch.socket.send(message.frame(iter(part)))
-    await batch.next()
+    await _accepted(batch, names[-1])
     one, trips = Message(array(1, "sleeps", seconds=_SECONDS)), list[float]()
     before, start = batch.answered, time.perf_counter()
     while time.perf_counter() - start < seconds:
@@ -70,6 +61,16 @@ async def _delays(url: str, workers: int, seconds: float) -> list[float]:
     return [trip / mean - 1 for trip in trips]
 
 
+async def _accepted(batch: _Ear, last: bytes) -> None:
+    """Wait until the last task of the batch is known: messages are worked on in their order."""
+    asked = Message(orjson.dumps([{"taskType": "getTaskDetails", "taskUUID": last.decode()}]))
+    heard, told = batch.socket.heard, asyncio.Event()
+    batch.socket.heard = lambda body: told.set() if body.startswith(_DETAILS) else heard(body)
+    batch.socket.send(asked.frame(iter(())))
+    await asyncio.wait_for(told.wait(), _SILENT_SECONDS)
+    batch.socket.heard = heard
+
+
 async def _cancel(batch: _Ear, names: list[bytes]) -> None:
     """End what is left of the batch."""
     for place in range(0, len(names), _ARRAY):
@@ -80,6 +81,6 @@ async def _cancel(batch: _Ear, names: list[bytes]) -> None:
         await batch.next()
 
 
-def delays(url: str, workers: int, seconds: float) -> list[float]:
-    """What each single task waited besides its own time, in mean task times."""
-    return uvloop.run(_delays(url, workers, seconds))
+def delays(url: str, keys: tuple[str, str], workers: int, seconds: float) -> list[float]:
+    """What each single task of the second key waited besides its own time, in mean task times."""
+    return uvloop.run(_delays(url, keys, workers, seconds))

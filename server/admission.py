@@ -11,6 +11,7 @@ from server.config import Config
 from server.errors import (
     ApiError,
     DependencyFailed,
+    InvalidParameter,
     InvalidTaskReference,
     RateLimitExceeded,
     ServiceUnavailable,
@@ -18,6 +19,8 @@ from server.errors import (
 )
 from server.jobs import Reference
 
+MOST_MEMBERS = 10_000
+"""Tasks in one batch: a task about it takes Redis time for each."""
 _FULL_SECONDS = 5
 """What a client is told to wait when the queue is full."""
 
@@ -34,6 +37,9 @@ def refused(
         case "full for all":
             sentence = "The queue is full; nothing was accepted. Send the task again in a moment."
             return ServiceUnavailable(sentence, retryAfter=_FULL_SECONDS)
+        case "full batch":
+            sentence = f"This batch has {MOST_MEMBERS} tasks, as many as it may. Give further ones another batchUUID."
+            return InvalidParameter(sentence, parameter="batchUUID", max=MOST_MEMBERS)
         case "no batch":
             sentence = "No task of this key has this batchUUID. Send them before this one, or in the same array."
             return InvalidTaskReference(sentence, parameter="of")

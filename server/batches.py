@@ -12,7 +12,8 @@ async def batch(store: Store, tenant: str, uuid: str) -> list[str]:
 
 
 async def members(store: Store, tenant: str, uuid: str) -> list[tuple[str, str, str, str, float]]:
-    """Those that are still known: UUID, type as sent, state, the failure's code, the seconds it ran (`task.Member`)."""
+    """Those that a task about a batch has waited for: UUID, type as sent, state, the failure's code, the seconds it
+    ran (`task.Member`)."""
     found = await store.run("members", store.home(tenant), tenant, uuid)
     words = [[word.decode() for word in member] for member in found]
     return [(member, kind, state, code, float(seconds)) for member, kind, state, code, seconds in words]

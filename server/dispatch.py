@@ -14,6 +14,7 @@ from server.catalog import Catalog
 from server.envelope import ENVELOPE
 from server.errors import ApiError, ConflictTaskUUID, InternalServerError
 from server.graph import Step, arranged
+from server.nodes import FAILURES
 from server.prepare import Caller, Prepared, Refused, Request, prepare, refuse
 from server.queue import Queue, Submitted
 from server.statistics import Statistics
@@ -88,12 +89,12 @@ class Dispatch:
                 await prepared.graph.turn(prepared)
             await self.tenants.spend(caller.tenant, 1)
             for name, data in payloads.items():
-                await self.blobs.put(name, data)
                 staged.append(name)
+                await self.blobs.put(name, data)
             answer = await self._queue(caller, prepared)
         except ApiError as refusal:
             # An unanswered submit may have gone through: its staged bytes are left to the sweeper.
-            if refusal.code != "serviceUnavailable":
+            if not isinstance(refusal.__cause__, FAILURES):
                 await self.blobs.delete(*staged)
             return refuse(prepared.request, [refusal])
         if answer != "accepted":

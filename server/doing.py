@@ -103,7 +103,7 @@ class Doing:
             "limits": job.limits, "claim": piece.claim.name,
             "inputs": {reference: brought.as_dict() for reference, brought in piece.inputs.items()},
             "images_url": f"{job.base_url}{IMAGES}{job.tenant}",
-            "members": await members(self.queue.store, job.tenant, job.of) if job.of else [],
+            "members": await members(self.queue.store, job.tenant, job.uuid) if job.of else [],
         }  # fmt: skip
         seconds = self.config.task_timeout or task.seconds
         for attempt in range(piece.claim.attempt, self.config.attempts + 1):

@@ -37,7 +37,7 @@ def _receipt(piece: Piece, item: dict[str, Any], made: list[dict[str, Any]], cac
             Taken(
                 parameter=piece.job.spelling.get(place, place),
                 hash=brought.content,
-                bytes=brought.path.stat().st_size,
+                bytes=brought.bytes,
             )
             for place, brought in piece.placed.items()
         ],

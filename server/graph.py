@@ -72,21 +72,17 @@ def arranged(steps: Sequence[Step], most: int, deepest: int) -> tuple[list[Step]
     }
     built = _joined(parents)
     beyond = set(sorted(built)[most:])
-    batches = {
-        place: {tasks[tried[one].job.uuid] for one in members} - {place} for place, members in _batches(tried).items()
-    }
-    for place, members in batches.items():
-        parents[place] = parents[place] | members
-    joined = _joined(parents)
-    if not joined:
+    batches = _batches(tried, tasks)
+    about = {place: step.job.of for place, step in tried.items() if step.job.of in batches}
+    if not (joined := built.union(about, *batches.values())):
         return found, list(range(len(steps)))
-    kept = joined - beyond
-    within = {place: parents.get(place, set[int]()) & kept for place in kept}
+    within = _within(joined - beyond, parents, batches, about)
     circles = _circles(within)
     depth = _depths({place: above - circles for place, above in within.items() if place not in circles})
     dry = {step.job.uuid: len(step.job.uuids) for step in tried.values() if step.dry}
-    about = {tried[place].job.uuid: [_uuid(steps[one]) for one in members] for place, members in batches.items()}
-    graph = Graph([uuid for uuid, place in tasks.items() if place in joined], dry, about)
+    members = {batch: [_uuid(steps[place]) for place in places] for batch, places in batches.items()}
+    waits = {tried[place].job.uuid: members[batch] for place, batch in about.items()}
+    graph = Graph([uuid for uuid, place in tasks.items() if place in joined], dry, waits)
     impossible = _impossible(beyond, circles, depth, most, deepest)
     for place in joined:
         step = steps[place]
@@ -103,13 +99,25 @@ def _joined(parents: Mapping[int, set[int]]) -> set[int]:
     return {place for place, above in parents.items() if above} | set[int]().union(*parents.values())
 
 
-def _batches(tried: Mapping[int, Prepared]) -> dict[int, set[int]]:
-    """The tasks of the array that each task about a batch waits for."""
-    return {
-        place: {other for other, one in tried.items() if one.job.batch == step.job.of}
-        for place, step in tried.items()
-        if step.job.of
-    }
+def _batches(tried: Mapping[int, Prepared], tasks: Mapping[str, int]) -> dict[str, list[int]]:
+    """The tasks of the array that whoever is about a batch waits for. Of its own batch it may be one itself."""
+    found = {step.job.of: list[int]() for step in tried.values() if step.job.of}
+    for step in tried.values():
+        if step.job.batch in found and step.job.of != step.job.batch:
+            found[step.job.batch].append(tasks[step.job.uuid])
+    return {batch: members for batch, members in found.items() if members}
+
+
+def _within(
+    kept: set[int], parents: Mapping[int, set[int]], batches: Mapping[str, list[int]], about: Mapping[int, str]
+) -> dict[int, set[int]]:
+    """What each of these tasks waits for. A batch has a place of its own, below 0, between its tasks and those about
+    it: to join each with each would take too long."""
+    own = {batch: -number for number, batch in enumerate(batches, start=1)}
+    found = {place: parents.get(place, set[int]()) & kept for place in kept}
+    for place in about.keys() & kept:
+        found[place].add(own[about[place]])
+    return found | {own[batch]: {*places} & kept for batch, places in batches.items()}
 
 
 def _uuid(step: Step) -> str:
@@ -121,24 +129,66 @@ def _uuid(step: Step) -> str:
 
 
 def _depths(parents: Mapping[int, set[int]]) -> dict[int, int]:
-    """How many tasks come before each, at the longest; without those that wait for themselves."""
-    depth, left = dict[int, int](), set(parents)
-    while ready := {place for place in left if parents[place] <= depth.keys()}:
-        for place in ready:
-            depth[place] = 1 + max((depth[above] for above in parents[place]), default=-1)
-        left -= ready
+    """How many tasks come before each, at the longest; without those that wait for themselves. Batches are none."""
+    depth, below = dict[int, int](), _turned(parents)
+    left = {place: len(above) for place, above in parents.items()}
+    ready = [place for place, count in left.items() if not count]
+    for place in ready:  # it grows
+        depth[place] = max((depth[one] + (one >= 0) for one in parents[place]), default=0)
+        for child in below[place]:
+            left[child] -= 1
+            if not left[child]:
+                ready.append(child)
     return depth
 
 
 def _circles(parents: Mapping[int, set[int]]) -> set[int]:
-    """The tasks that wait for themselves."""
-    left = parents.keys() - _depths(parents).keys()
-    above = {place: parents[place] & left for place in left}
-    for middle in left:
-        for place in left:
-            if middle in above[place]:
-                above[place] |= above[middle]
-    return {place for place in left if place in above[place]}
+    """The tasks that wait for themselves: those that are not alone where every one leads to every other."""
+    below, circles, seen = _turned(parents), set[int](), set[int]()
+    for place in reversed(_upwards(parents)):
+        if place not in seen:
+            ring = _reached(below, place, seen)
+            if len(ring) > 1 or place in parents[place]:
+                circles.update(ring)
+    return circles
+
+
+def _turned(parents: Mapping[int, set[int]]) -> dict[int, list[int]]:
+    """The same the other way round."""
+    below = {place: list[int]() for place in parents}
+    for place, above in parents.items():
+        for one in above:
+            below[one].append(place)
+    return below
+
+
+def _upwards(parents: Mapping[int, set[int]]) -> list[int]:
+    """Every place after all that can be reached from it, circles apart."""
+    found, seen = list[int](), set[int]()
+    for start in parents:
+        path = [] if start in seen else [(start, iter(parents[start]))]
+        seen.add(start)
+        while path:
+            place, others = path[-1]
+            above = next((one for one in others if one not in seen), None)
+            if above is None:
+                found.append(place)
+                path.pop()
+            else:
+                seen.add(above)
+                path.append((above, iter(parents[above])))
+    return found
+
+
+def _reached(below: Mapping[int, list[int]], start: int, seen: set[int]) -> list[int]:
+    """What can be reached from a place and was not seen before. Now it is."""
+    found = [start]
+    seen.add(start)
+    for place in found:  # it grows
+        fresh = {one for one in below[place] if one not in seen}
+        seen |= fresh
+        found += fresh
+    return found
 
 
 def _impossible(

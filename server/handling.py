@@ -54,7 +54,7 @@ class Handling:
         scratch = (self.blobs.scratch or Path(tempfile.gettempdir())) / f"task-{uuid4().hex}"
         progress = partial(self._tell, self.queue.progress, claim)
         piece = Piece(claim, scratch, Clock(job.submitted), entered, progress, claim.attempt)
-        if job.start_within and not await self.queue.start(claim):
+        if job.start_within and not await self._begun(claim):
             return  # its time was over
         noting = asyncio.get_running_loop().call_later(_RUNNING_SECONDS, self._tell, self.queue.start, claim)
         try:
@@ -71,6 +71,13 @@ class Handling:
             queued_s=round(time.time() - job.submitted - (time.monotonic() - started), 3),
             run_s=round(time.monotonic() - started, 3), code=outcome.failure["code"] if outcome.failure else "",
         )  # fmt: skip
+
+    async def _begun(self, claim: Claim) -> bool:
+        while True:
+            try:
+                return await self.queue.start(claim)
+            except ServiceUnavailable:
+                await asyncio.sleep(_RETRY_SECONDS)
 
     async def _outcome(self, piece: Piece) -> Outcome:
         try:
@@ -101,8 +108,9 @@ class Handling:
 
     def _owing(self, job: Job, outcome: Outcome) -> Outcome:
         """The outcome with what is to be sent to the task's receivers."""
-        member = self.catalog.named(job.task_type).uuid_member or ""
-        return replace(outcome, deliveries=owed(job, outcome, member))
+        # Of a type that this worker does not know nothing was made.
+        member = self.catalog.named(job.task_type).uuid_member if outcome.images else ""
+        return replace(outcome, deliveries=owed(job, outcome, member or ""))
 
     async def _finish(self, claim: Claim, outcome: Outcome, seconds: float) -> None:
         """Say the outcome until Redis has it. A job that is no longer ours leaves nothing behind."""

@@ -49,7 +49,7 @@ class Images:
 
     async def containing(self, tenant: str, content: str) -> str | None:
         """The UUID of an image that was registered with this content (`blake3:‹hex›`, of the file as it came or as it
-        is kept): of several, the first that is still there."""
+        is kept): of several, the first that is kept."""
         found = await self.store.guarded("GET", f"{self.store.home(tenant)}:content:{tenant}:{content}")
         return found.decode() if found else None
 

@@ -30,14 +30,15 @@ _LARGE = 2**20
 
 @dataclass(frozen=True)
 class Brought:
-    """An input: where it lies, where the task names it, its UUID and format if it is a stored image, and the name of
-    its content if that is known (see `content`)."""
+    """An input: where it lies, where the task names it, its UUID and format if it is a stored image, and, if that is
+    known, the name of its content (see `content`) and its size."""
 
     path: Path
     parameter: str
     uuid: str | None = None
     format: str = ""
     content: str = ""
+    bytes: int = 0
 
     def as_dict(self) -> dict[str, str | None]:
         """It as it crosses to the task process."""
@@ -166,13 +167,12 @@ def slow(references: Iterable[str]) -> bool:
 
 
 async def known(inputs: Mapping[str, Brought]) -> dict[str, Brought]:
-    """The inputs with the names of their contents; what is not known yet is read."""
+    """The inputs with the names and sizes of their contents; what is not known yet is read."""
 
     async def one(brought: Brought) -> Brought:
-        if brought.content:
-            return brought
-        large = brought.path.stat().st_size > _LARGE
-        found = await asyncio.to_thread(content, brought.path) if large else content(brought.path)
-        return replace(brought, content=found)
+        found, size = brought.content, brought.path.stat().st_size
+        if not found:
+            found = await asyncio.to_thread(content, brought.path) if size > _LARGE else content(brought.path)
+        return replace(brought, content=found, bytes=size)
 
     return {reference: await one(brought) for reference, brought in inputs.items()}

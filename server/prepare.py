@@ -7,7 +7,7 @@ a job is small and its bytes stay out of Redis.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from uuid import uuid4
 
@@ -199,21 +199,22 @@ def _prepared(caller: Caller, request: Request, task: Task[Any, Any], envelope: 
             put(wire, place, f"staged:{found.blob}")
             hashes[spelled(place)] = found.hash
     named += [Reference(uuid.lower(), f"dependsOn[{at}]") for at, uuid in enumerate(envelope.depends_on)]
-    job = _job(caller, request, task, envelope, params)
-    job = replace(job, params=wire, staged=staged)
+    job = _job(caller, request, task, envelope, params, params=wire, staged=staged)
     delivery = "async" if job.webhook else envelope.delivery_method
     owing, dry = owed(job, Outcome(failure={})), caller.dry or envelope.validate_only
     return Prepared(request, job, delivery, _fingerprint({**request.fields, **hashes}), payloads, named, owing, dry=dry)
 
 
-def _job(caller: Caller, request: Request, task: Task[Any, Any], envelope: Envelope, params: Params) -> Job:
-    """The job of a task, without its parameters and what came with it."""
+def _job(
+    caller: Caller, request: Request, task: Task[Any, Any], envelope: Envelope, asked: Params, **brought: Any
+) -> Job:
+    """The job of a task. `brought`: its parameters as they go to the handler, and what came with it."""
     return Job(
+        **brought,
         tenant=caller.tenant.id,
         uuid=envelope.task_uuid.lower(),
         task_type=task.task_type,
-        params={},
-        uuids=[str(uuid4()) for _ in range(getattr(params, "number_results", 1))],
+        uuids=[str(uuid4()) for _ in range(getattr(asked, "number_results", 1))],
         base_url=caller.base_url,
         spelling=request.spelling,
         limits=request.limits,
@@ -223,7 +224,7 @@ def _job(caller: Caller, request: Request, task: Task[Any, Any], envelope: Envel
         end_within=envelope.deadline_ms or 0,
         priority=envelope.priority,
         batch=(envelope.batch_uuid or "").lower(),
-        of=params.of.lower() if isinstance(params, BatchParams) else "",
+        of=asked.of.lower() if isinstance(asked, BatchParams) else "",
         cache=envelope.cache,
         simulate=envelope.simulate.model_dump(exclude_defaults=True) if envelope.simulate else {},
         face=request.face,

@@ -16,11 +16,13 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from server.admission import refused
+from server.admission import MOST_MEMBERS, refused
 from server.jobs import Claim, Job, Known, Outcome, Reference, Standing, read_job
 from server.store import Store
 
 GROUP = "workers"
+_AT_ONCE = 250
+"""Tasks that are ended in one step: others wait for Redis meanwhile."""
 Submitted = Literal["accepted", "attached", "replayed", "conflict", "right"]
 Cancelled = Literal["cancelled", "alreadyFinished", "notFound"]
 
@@ -57,8 +59,9 @@ class Queue:
         """Queue a job for a session, or attach the session to the same task if it is known already.
 
         `references` are other tasks that must have succeeded first; `failing` are the deliveries that a failure books
-        where no worker comes to it. Raises InvalidTaskReference, DependencyFailed, RateLimitExceeded and
-        ServiceUnavailable; then nothing is queued. With `dry` nothing ever is: the job is at most right.
+        where no worker comes to it. Raises InvalidTaskReference, InvalidParameter, DependencyFailed,
+        RateLimitExceeded and ServiceUnavailable; then nothing is queued. With `dry` nothing ever is: the job is at
+        most right.
         """
         config = self.config
         word, *about = await self.store.run(
@@ -66,7 +69,7 @@ class Queue:
             config.duplicate_task, sent["taskType"], delivery, orjson.dumps(sent), orjson.dumps(job.uuids),
             orjson.dumps(job), job.task_type, job.priority, orjson.dumps([asdict(named) for named in references]),
             job.start_within, job.end_within, orjson.dumps(failing), config.max_queued_per_key, config.max_queued,
-            int(dry), job.batch, job.of, self._result_ttl,
+            int(dry), job.batch, job.of, self._result_ttl, MOST_MEMBERS,
         )  # fmt: skip
         if refusal := refused(config, references, word.decode(), *about):
             raise refusal
@@ -91,8 +94,12 @@ class Queue:
         """A job whose worker has been silent for the lease, if there is one."""
         lease = round(self.config.lease * 1000)
         async with self.store.node(base) as redis:
-            found = await redis.xautoclaim(f"{base}:jobs", GROUP, worker, lease, count=1)
-            return await self._taken(redis, base, worker, found[1])
+            start: Any = "0-0"
+            while True:  # one call looks at a few claims only
+                found = await redis.xautoclaim(f"{base}:jobs", GROUP, worker, lease, start, count=1)
+                start, entries = found[:2]
+                if entries or start == b"0-0":
+                    return await self._taken(redis, base, worker, entries)
 
     async def inherited(self, base: str, worker: str, dead: str) -> Claim | None:
         """A job of a worker that is known to be dead, if it left one."""
@@ -157,9 +164,12 @@ class Queue:
 
     async def cancel(self, tenant: str, uuids: Sequence[str]) -> list[Cancelled]:
         """End tasks that have not ended; what became of each."""
-        lowered = [uuid.lower() for uuid in uuids]
-        found = await self.store.run("cancel", self.store.home(tenant), tenant, self._result_ttl, *lowered)
-        return [word.decode() for word in found]
+        lowered, home, found = [uuid.lower() for uuid in uuids], self.store.home(tenant), list[Cancelled]()
+        for at in range(0, len(lowered), _AT_ONCE):
+            part = lowered[at : at + _AT_ONCE]
+            words = await self.store.run("cancel", home, tenant, self._result_ttl, *part)
+            found += [word.decode() for word in words]
+        return found
 
     async def first_drop(self, tenant: str, uuid: str) -> bool:
         """Whether no socket has dropped for a task yet; from now on one has. For tasks in test mode."""

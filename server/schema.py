@@ -124,8 +124,12 @@ def rule(parameter: str, *, missing: bool = False) -> Callable[[Callable[..., bo
 
 def broken_rules(params: Params) -> list[tuple[str, bool, str]]:
     """The rules that params break, each as (parameter, whether it is missing, sentence)."""
-    found = [value for kind in type(params).__mro__ for value in vars(kind).values() if hasattr(value, "refuses")]
-    return [(*check.refuses, inspect.getdoc(check) or "") for check in found if not check(params)]
+    return [(*check.refuses, inspect.getdoc(check) or "") for check in _rules(type(params)) if not check(params)]
+
+
+@cache
+def _rules(schema: type[Params]) -> list[Any]:
+    return [value for kind in schema.__mro__ for value in vars(kind).values() if hasattr(value, "refuses")]
 
 
 def put(wire: Any, place: Place, value: str) -> None:

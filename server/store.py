@@ -37,14 +37,25 @@ _FAILURES = (TaskCancelled(), DeadlineExceeded(), DependencyFailed())
 
 
 def _scripts(config: Config) -> dict[str, str]:
-    """The steps by name, each with what all have in common in front."""
+    """The steps by name, each with what it needs of what all have in common in front: to define the rest anew at
+    every call would cost more than some steps do."""
     folder = Path(__file__).parent / "scripts"
     failures = orjson.dumps({failure.code: failure.as_dict() for failure in _FAILURES}).decode()
     settings = f"{config.shards}, {max(1, round(config.image_ttl))}"
-    head = f"local SHARDS, IMAGE_TTL, FAILURES = {settings}, [=[{failures}]=]\n{(folder / 'common.lua').read_text()}"
+    head = f"local SHARDS, IMAGE_TTL, FAILURES = {settings}, [=[{failures}]=]\n"
+    common = re.split(r"^(?=local )", (folder / "common.lua").read_text(), flags=re.M)[1:]
     text = "\n".join(path.read_text() for path in sorted(folder.glob("*.lua")) if path.stem != "common")
     parts = re.split(r"^--- (\w+)$", text, flags=re.M)
-    return {name: head + body for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    return {name: head + _with(common, body) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _with(common: list[str], step: str) -> str:
+    """A step behind those definitions that it uses. Each uses only what stands before it."""
+    for definition in reversed(common):
+        (name,) = re.findall(r"^local (?:function )?(\w+)", definition)
+        if re.search(rf"\b{name}\b", step):
+            step = definition + step
+    return step
 
 
 class Store:

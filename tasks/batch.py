@@ -43,7 +43,7 @@ def batch(params: Batch, context: Context) -> Batched:
     tasks = [_ended(member) for member in context.members()]
     count = {status: sum(task.status == status for task in tasks) for status in ("succeeded", "failed", "cancelled")}
     short = len(tasks) - count["succeeded"]
-    if (params.policy == "all" and short) or (params.policy == "any" and not count["succeeded"]):
+    if short and (params.policy == "all" or (params.policy == "any" and not count["succeeded"])):
         first = next(task for task in tasks if task.code)
         raise DependencyFailed(
             f"{short} of the {len(tasks)} tasks of the batch did not succeed, first {first.task_uuid}: {first.code}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import NAMESPACE_OID, uuid5
@@ -24,6 +25,8 @@ from server.prepare import Caller, Prepared
 from server.schema import Params, Uuid4
 
 _POLL_SECONDS = 0.02
+ENDED = ("success", "error")
+"""The `status` in the answer to getResponse about a task that has ended."""
 MOST_TARGETS = 1000
 """Tasks that one `taskCancel` may name."""
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -55,12 +58,19 @@ def ack_frame(sent: dict[str, Any]) -> v1.Frame:
     return v1.data([v1.echo(sent)])
 
 
+async def news(gateway: Gateway, caller: Caller, asked: dict[str, Any]) -> None:
+    """Wait a moment for a task that still runs to stand otherwise than it does."""
+    with suppress(ApiError):  # whoever answers says so
+        if isinstance(uuid := asked.get("taskUUID"), str):
+            await _news(gateway, caller, uuid)
+
+
 async def get_response(gateway: Gateway, caller: Caller, asked: dict[str, Any]) -> v1.Frame:
-    """How a task of this key stands: its items so far, or its error. Waits a moment for news of one that still runs."""
+    """How a task of this key stands: its items so far, or its error."""
     try:
         known = await _known(gateway, caller, asked)
         if known.outcome is None:
-            standing = await _news(gateway, caller, asked["taskUUID"])
+            (standing,) = await gateway.queue.standings(caller.tenant.id, [asked["taskUUID"]])
             known = await _known(gateway, caller, asked)
             if known.outcome is None:
                 return v1.data(_processing(gateway, known, standing))
@@ -125,8 +135,10 @@ async def task_cancel(gateway: Gateway, caller: Caller, asked: dict[str, Any]) -
     try:
         grouped = await batch(gateway.store, tenant, wanted.batch_uuid) if wanted.batch_uuid else []
         targets = [*(wanted.targets or ()), *grouped]
-        uuids = list({target.lower(): None for target in targets})
-        became = dict(zip(uuids, await gateway.queue.cancel(tenant, uuids), strict=True))
+        uuids, became = list({target.lower(): None for target in targets}), dict[str, str]()
+        for start in range(0, len(uuids), MOST_TARGETS):  # in steps: while Redis takes one, nobody else is served
+            part = uuids[start : start + MOST_TARGETS]
+            became |= zip(part, await gateway.queue.cancel(tenant, part), strict=True)
     except ApiError as failure:
         return v1.errors([failure.as_dict()], asked)
     results = [{"taskUUID": target, "status": became[target.lower()]} for target in targets]
@@ -141,16 +153,14 @@ async def _known(gateway: Gateway, caller: Caller, asked: dict[str, Any]) -> Kno
     return known
 
 
-async def _news(gateway: Gateway, caller: Caller, uuid: str) -> Standing:
-    """How a task stands as soon as that is not how it stood, or after a moment."""
+async def _news(gateway: Gateway, caller: Caller, uuid: str) -> None:
     loop = asyncio.get_running_loop()
     end, pause = loop.time() + gateway.config.poll_hold, _POLL_SECONDS
     (first,) = (now,) = await gateway.queue.standings(caller.tenant.id, [uuid])
-    while not differs(first, now) and loop.time() + pause < end:
+    while now.state and not differs(first, now) and loop.time() + pause < end:
         await asyncio.sleep(pause)
         pause = min(pause * 2, 0.2)
         (now,) = await gateway.queue.standings(caller.tenant.id, [uuid])
-    return now
 
 
 def _processing(gateway: Gateway, known: Known, standing: Standing) -> list[dict[str, Any]]:

@@ -136,8 +136,6 @@ class Arrivals:
             refused = found if isinstance(found, Refused) else await submit(replace(found, graph=prepared.graph))
         except ApiError as failure:
             refused = refuse(prepared.request, [failure])
-        if refused and prepared.graph:
-            prepared.graph.told(prepared.job.uuid, refused.failures[0])
         # Where it is worth another try, what has come is kept for it.
         if arrival.upload and not (refused and refused.failures[0]["retryable"]):
             with suppress(ServiceUnavailable):

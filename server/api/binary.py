@@ -131,9 +131,8 @@ async def _there(blobs: Blobs, blob: str) -> None:
 
 def parcels(frame: v1.Frame) -> list[Parcel]:
     """What follows a frame in binary frames. Where it lies is taken out of the frame: that is nobody else's matter."""
-    items = frame.get("data", ())
     found = list[Parcel]()
-    for item in [items] if isinstance(items, dict) else items:
+    for item in v1.told(frame):
         if told := item.get("binary"):
             task = UUID(item["taskUUID"]).bytes
             found.append(Parcel(task, told.pop("blob"), told["bytes"], told["first"], told["frames"]))

@@ -8,30 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
 from server.api import v1
-from server.api.answers import ASKED, CONVERSATION, ack_frame, answered, check_frame, too_many
+from server.api.answers import ASKED, CONVERSATION, ENDED, ack_frame, answered, check_frame, news, too_many
 from server.api.arrivals import Arrivals, awaited
 from server.api.binary import announcement
 from server.api.entrance import authenticated
+from server.api.inbox import Inbox
 from server.api.outlet import Outlet
-from server.api.protocol import ClientGone
 from server.api.wire import Wire
-from server.errors import ApiError, ServiceUnavailable
+from server.errors import ApiError, RateLimitExceeded, ServiceUnavailable
 from server.gateway import Gateway
 from server.graph import Step
-from server.log import log
+from server.log import incident, log
 from server.prepare import Caller, Prepared, Refused, Request, refuse
 
 _INLINE_BYTES = 64 * 1024
 """Messages up to this size are parsed where they arrive; larger ones in a thread, so that pings go on."""
-_PENDING_MESSAGES = 256
 _PENDING_BYTES = 4 * 2**20
 """Of binary frames no more than this waits: they are stored one after the other."""
 _AT_ONCE = 64
 _REPLIES = 1000
+_CROWDED_SECONDS = 1
 _PING_BYTES = 200
 
 
@@ -46,12 +47,11 @@ class Connection:
         self.outlet = Outlet(gateway, wire, caller)
         self.seen = time.monotonic()
         self._touch_at = self.seen + gateway.config.session_ttl / 3
-        self._inbox: list[str | bytes] = []
-        self._inbox_bytes = 0
-        self._taker: asyncio.Task[None] | None = None
-        self._room = asyncio.Event()
+        self._inbox = Inbox(self._work)
         self._arrivals = Arrivals(gateway, caller, self.outlet.send) if "binary" in caller.features else None
         self._helpers = set[asyncio.Task[None]]()
+        self._later = set[asyncio.Task[None]]()
+        """Steps of messages whose files are still to come, in messages after them."""
 
     async def read(self) -> None:
         """Take messages until the socket closes."""
@@ -59,35 +59,16 @@ class Connection:
             self.seen = time.monotonic()
             self.outlet.confirm(self.seen)
             if self._arrivals and isinstance(message, bytes):
-                await self._take(message, _PENDING_BYTES)
+                await self._inbox.put(message, _PENDING_BYTES)
             elif len(message) < _PING_BYTES and (ping := _ping(message)):
+                await self.outlet.writer.room()
                 self.outlet.send(v1.pong(ping))
             else:
-                await self._take(message, 2 * self.gateway.config.max_message)
-
-    async def _take(self, message: str | bytes, most: int) -> None:
-        """Queue a message to be worked on. Waits only when far more has come than is worked off."""
-        self._inbox.append(message)
-        self._inbox_bytes += len(message)
-        if self._taker is None:
-            self._taker = asyncio.create_task(self._take_all())
-        while self._inbox_bytes > most or len(self._inbox) > _PENDING_MESSAGES:
-            self._room.clear()
-            await self._room.wait()
-
-    async def _take_all(self) -> None:
-        try:
-            while self._inbox:
-                message = self._inbox.pop(0)
-                await self._work(message)
-                self._inbox_bytes -= len(message)
-                self._room.set()
-        except ClientGone:
-            pass
-        finally:
-            self._taker = None
+                await self._inbox.put(message, 2 * self.gateway.config.max_message)
 
     async def _work(self, message: str | bytes) -> None:
+        """Do what a message asks for. Whoever takes no answers is not listened to: they would fill the memory."""
+        await self.outlet.writer.room()
         if self._arrivals and isinstance(message, bytes):
             await self._arrivals.take(message)
             return
@@ -116,34 +97,48 @@ class Connection:
 
     async def answer(self, steps: list[Step]) -> None:
         """Carry out what a message asks for, no faster than the client takes the answers."""
+        if len(self._later) > _REPLIES and any(map(awaited, steps)):
+            steps = [refuse(step.request, [_crowded()]) if isinstance(step, Prepared) else step for step in steps]
         steps, order = self.gateway.dispatch.arranged(steps)
-        later = self._arrivals and self._arrivals.expect(steps)
+        if self._arrivals and self._arrivals.expect(steps):
+            for place in order:
+                self._help(self._later, self._step(steps[place]))
+            return
         for start in range(0, len(order), _AT_ONCE):
             await self.outlet.writer.room()
             while len(self._helpers) > _REPLIES:
                 await asyncio.wait(self._helpers, return_when=asyncio.FIRST_COMPLETED)
             part = [steps[place] for place in order[start : start + _AT_ONCE]]
-            if later:  # files that others may build on are still to come, in messages after this one
-                for step in part:
-                    self._help(self._step(step))
-                continue
             await (self._step(part[0]) if len(part) == 1 else asyncio.gather(*map(self._step, part)))
 
     async def _step(self, step: Step) -> None:
-        if isinstance(step, dict):
-            await self._converse(step)
-            return
-        if isinstance(step, Prepared) and step.dry:
-            self.outlet.answer(await check_frame(self.gateway, self.caller, step))
-            return
+        """One object of a message. A bug in it is told under its task, and costs no other."""
+        try:
+            if isinstance(step, dict):
+                await self._converse(step)
+            elif isinstance(step, Prepared) and step.dry:
+                self.outlet.answer(await check_frame(self.gateway, self.caller, step))
+            elif refused := await self._refused(step):
+                self._refuse(step, refused.failures)
+        except Exception as bug:
+            self._refuse(step, [incident("step_failed", bug, tenant=self.caller.tenant.id).as_dict()])
+
+    def _refuse(self, step: Step, failures: list[dict[str, Any]]) -> None:
+        """Say why a step is not taken, to the tasks that build on it as well."""
+        self.outlet.send(v1.errors(failures, step if isinstance(step, dict) else step.request.sent))
+        if isinstance(step, Prepared) and step.graph:
+            step.graph.told(step.job.uuid, failures[0])
+
+    async def _refused(self, step: Prepared | Refused) -> Refused | None:
+        """Have a task taken; why it is not."""
         if self._arrivals and awaited(step):
-            refused = await self._arrivals.carry(step, self._submit)
-        else:
-            refused = await self._submit(step) if isinstance(step, Prepared) else step
-        if refused:
-            self.outlet.send(v1.errors(refused.failures, refused.request.sent))
+            return await self._arrivals.carry(step, self._submit)
+        return await self._submit(step) if isinstance(step, Prepared) else step
 
     async def _submit(self, prepared: Prepared) -> Refused | None:
+        if prepared.graph:
+            with suppress(ApiError):  # said again where it is submitted
+                await prepared.graph.turn(prepared)  # nobody waits for what may never be under way
         if self.gateway.stopping:
             return refuse(prepared.request, [ServiceUnavailable()])
         uuid = prepared.job.uuid
@@ -154,7 +149,7 @@ class Connection:
             return answer
         self.outlet.news.expect(uuid, prepared.request.sent["taskUUID"])
         if soon:
-            self._help(self.outlet.acknowledge(uuid, prepared.request.sent, soon))
+            self._help(self._helpers, self.outlet.acknowledge(uuid, prepared.request.sent, soon))
             return None
         if prepared.job.webhook:
             self.outlet.answer(ack_frame(prepared.request.sent))
@@ -168,27 +163,30 @@ class Connection:
             case "authentication":
                 self.outlet.send(authenticated(self.gateway.config, self.caller))
             case "getResponse":  # may wait for news
-                self._help(self._reply(sent))
+                self._help(self._helpers, self._reply(sent))
             case str(asked) if asked in ASKED:
                 await self._reply(sent)
             case _:
                 self.outlet.send(too_many(self.gateway.config, sent))
 
     async def _reply(self, sent: dict[str, Any]) -> None:
-        frame = await answered(self.gateway, self.caller, sent)
-        if sent["taskType"] == "getResponse" and not any(
-            item["status"] == "processing" for item in frame.get("data", ())
-        ):
-            self.outlet.news.over(str(sent.get("taskUUID")).lower())
-        self.outlet.answer(frame)
+        if sent["taskType"] == "getResponse":
+            await news(self.gateway, self.caller, sent)
+        await self.outlet.reply(lambda: self._answer(sent))
 
-    def _help(self, step: Any) -> None:
+    async def _answer(self, sent: dict[str, Any]) -> v1.Frame:
+        frame = await answered(self.gateway, self.caller, sent)
+        if sent["taskType"] == "getResponse" and any(item.get("status") in ENDED for item in v1.told(frame)):
+            self.outlet.news.over(sent["taskUUID"].lower())
+        return frame
+
+    def _help(self, crowd: set[asyncio.Task[None]], step: Coroutine[Any, Any, None]) -> None:
         helper = asyncio.create_task(step)
-        self._helpers.add(helper)
+        crowd.add(helper)
+        helper.add_done_callback(crowd.discard)
         helper.add_done_callback(self._helped)
 
     def _helped(self, helper: asyncio.Task[None]) -> None:
-        self._helpers.discard(helper)
         if not helper.cancelled() and (failure := helper.exception()):
             log.error("answer_failed", session=self.session, exc_info=failure)
 
@@ -196,7 +194,7 @@ class Connection:
 
     @property
     def waiting(self) -> bool:
-        return self.outlet.busy or self._taker is not None
+        return self.outlet.busy or self._inbox.busy
 
     def wake(self) -> None:
         self.outlet.writer.ring()
@@ -226,11 +224,16 @@ class Connection:
         await self.outlet.writer.stop()
         if moved:
             return
-        for task in (self._taker, *self._helpers):
-            if task:
-                task.cancel()
+        self._inbox.stop()
+        for helper in (*self._helpers, *self._later):
+            helper.cancel()
         with suppress(ApiError):
             await self.outlet.touch()
+
+
+def _crowded() -> RateLimitExceeded:
+    sentence = f"More than {_REPLIES} tasks of this socket wait for files. Send the frames of those first."
+    return RateLimitExceeded(sentence, retryAfter=_CROWDED_SECONDS)
 
 
 def _ping(message: str | bytes) -> dict[str, Any] | None:

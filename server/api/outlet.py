@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from server.api import v1
@@ -45,6 +47,7 @@ class Outlet:
         self._deliveries: list[tuple[float, int]] = []
         self._replaying = False
         self._errors_sent = 0
+        self._making = asyncio.Lock()
 
     @property
     def busy(self) -> bool:
@@ -54,6 +57,13 @@ class Outlet:
     def answer(self, frame: v1.Frame) -> None:
         """Have an answer about a task sent, in the shape that this client asked for."""
         self.send(v1.as_object(frame) if self.wire.single else frame)
+
+    async def reply(self, make: Callable[[], Awaitable[v1.Frame]], times: int = 1) -> None:
+        """Answer with what may hold all the bytes of a result: it is made when those before it are nearly gone."""
+        for _ in range(times):
+            async with self._making:
+                await self.writer.room()
+                self.answer(await make())
 
     def send(self, frame: v1.Frame) -> None:
         """Have a frame sent after those before it."""
@@ -102,9 +112,8 @@ class Outlet:
         body, most = v1.dumps(frame), self.caller.frame_bytes
         if not most or len(body) <= most or not frame.get("data"):
             return body
-        item = frame["data"] if self.wire.single else frame["data"][0]
         sentence = f"The answer has {len(body)} bytes; this client takes {most} a message. Ask for less at once."
-        return v1.dumps(v1.errors([ValueTooLarge(sentence).as_dict()], item))
+        return v1.dumps(v1.errors([ValueTooLarge(sentence).as_dict()], v1.told(frame)[0]))
 
     def _unsafe(self, entry: Entry) -> bool:
         return entry.offset <= self._errors_sent or self.wire.client.startswith("runware-python")
@@ -166,10 +175,8 @@ class Outlet:
         entry = soon.result() if done else None
         outcome = entry.outcome if entry else None
         if entry and outcome and not silent(sent, outcome):
-            frame = outcome_frame(self.gateway, self.caller, sent, outcome, entry.oversized, status="success")
-            shown = await frame
-            for _ in range(1 + self.faults.twice(sent)):
-                self.answer(shown)
+            make = partial(outcome_frame, self.gateway, self.caller, sent, outcome, entry.oversized, status="success")
+            await self.reply(make, 1 + self.faults.twice(sent))
             for after in ("ack", "result"):
                 await self.faults.suffer(sent, after)
             return
@@ -181,5 +188,4 @@ class Outlet:
 
 def _answered(frame: v1.Frame) -> str:
     """The task that a frame answers, as far as it is one."""
-    items = frame.get("data") or [{}]
-    return (items if isinstance(items, dict) else items[0]).get("taskUUID", "")
+    return v1.told(frame)[0].get("taskUUID", "") if frame.get("data") else ""

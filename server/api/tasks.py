@@ -26,14 +26,14 @@ Ask = Callable[[Gateway, Request, Tenant], Awaitable[list[dict[str, Any]]]]
 def routes(gateway: Gateway) -> list[Route]:
     """The addresses of these requests."""
     return [
-        Route("/v1/tasks/{uuid}", _answered(gateway, cancel), methods=["DELETE"]),
+        Route("/v1/tasks/{taskUUID}", _answered(gateway, cancel), methods=["DELETE"]),
         Route("/v1/usage", _answered(gateway, usage), methods=["GET"]),
     ]
 
 
 async def cancel(gateway: Gateway, request: Request, tenant: Tenant) -> list[dict[str, Any]]:
     """End a task that has not ended."""
-    uuid = request.path_params["uuid"]
+    uuid = request.path_params["taskUUID"]
     (became,) = await gateway.queue.cancel(tenant.id, [uuid])
     if became == "notFound":
         raise TaskNotFound(parameter="taskUUID")
@@ -57,7 +57,7 @@ def _answered(gateway: Gateway, ask: Ask) -> Callable[[Request], Awaitable[Respo
             tenant = await gateway.tenants.identify(bearer(request))
             frame = v1.data(await ask(gateway, request, tenant))
         except ApiError as refusal:
-            frame = v1.errors([refusal.as_dict()], {})
+            frame = v1.errors([refusal.as_dict()], request.path_params)
         return response([frame])
 
     return answer

@@ -98,6 +98,12 @@ def data(items: Iterable[dict[str, Any]]) -> Frame:
     return {"data": list(items)}
 
 
+def told(frame: Frame) -> list[dict[str, Any]]:
+    """The items of a frame, or its failures."""
+    found = frame.get("data") or frame.get("errors", [])
+    return [found] if isinstance(found, dict) else found
+
+
 def pong(sent: dict[str, Any]) -> Frame:
     """The answer to a ping, alone in its frame."""
     return data([{"taskType": "ping", "pong": True, **echo(sent)}])

@@ -10,13 +10,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from server.api import v1
-from server.api.answers import ASKED, CONVERSATION, ack_frame, answered, check_frame, silent, too_many
+from server.api.answers import ASKED, CONVERSATION, ack_frame, answered, check_frame, news, silent, too_many
 from server.api.body import bearer, read_body
 from server.api.exchange import Exchange, exchange
 from server.api.outcomes import outcome_frame
 from server.errors import ApiError, InvalidRequest, ResponseTimeout, status_of
 from server.gateway import Gateway
 from server.graph import Step
+from server.log import incident
 from server.prepare import Prepared, Refused
 
 _INLINE_BYTES = 64 * 1024
@@ -70,9 +71,11 @@ class TaskArray:
 
     async def _answer(self, exchange: Exchange, sent: Step) -> v1.Frame:
         if not isinstance(sent, dict):
-            return await self._run(exchange, sent)
+            return await self._attempted(exchange, sent)
         match sent.get("taskType"):
             case str(asked) if asked in ASKED:
+                if asked == "getResponse":
+                    await news(self.gateway, exchange.caller, sent)
                 return await answered(self.gateway, exchange.caller, sent)
             case "ping":
                 return v1.pong(sent)
@@ -80,6 +83,16 @@ class TaskArray:
                 return {}
             case _:
                 return too_many(self.gateway.config, sent)
+
+    async def _attempted(self, exchange: Exchange, step: Prepared | Refused) -> v1.Frame:
+        """A task's frame. A bug in it is told under the task, and costs no other."""
+        try:
+            return await self._run(exchange, step)
+        except Exception as bug:
+            failure = incident("step_failed", bug, tenant=exchange.caller.tenant.id).as_dict()
+            if isinstance(step, Prepared) and step.graph:
+                step.graph.told(step.job.uuid, failure)
+            return v1.errors([failure], step.request.sent)
 
     async def _run(self, exchange: Exchange, prepared: Prepared | Refused) -> v1.Frame:
         sent, config = prepared.request.sent, self.gateway.config

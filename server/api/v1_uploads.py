@@ -25,6 +25,7 @@ from server.content import CONTENT
 from server.envelope import Envelope
 from server.errors import (
     ApiError,
+    ConflictTaskUUID,
     InvalidParameter,
     InvalidRequest,
     MaxRequestSizeExceeded,
@@ -134,7 +135,8 @@ class RawUpload:
             raise _OutOfPlace
 
     async def _out_of_place(self, upload: Upload, sent: dict[str, Any]) -> Response:
-        await self.uploads.look(upload)
+        if not await self.uploads.look(upload):
+            raise ConflictTaskUUID("Another request has begun this upload anew, or ended it.", parameter="taskUUID")
         sentence = f"{upload.got} bytes of this file have come. Send what follows them."
         failure = InvalidParameter(sentence, parameter="contentRange", expected=upload.got)
         refused = response([v1.errors([failure.as_dict()], sent)])

@@ -100,13 +100,17 @@ class Writer:
                 else:
                     await self._tell()
         except ClientGone:
-            self._frames.clear()
-            self._queued = 0
-            self._room.set()
+            self._let_go()
         except ApiError as failure:
             log.warning("outbox_unreadable", session=self.caller.session, reason=failure.message)
         finally:
             self._task = None
+
+    def _let_go(self) -> None:
+        """What waits can reach nobody any more; whoever waits for room goes on."""
+        self._frames.clear()
+        self._queued = 0
+        self._room.set()
 
     async def _tell(self) -> None:
         await self._free()
@@ -132,6 +136,7 @@ class Writer:
         self.news.stop()
         if self._task:
             self._task.cancel()
+        self._let_go()
         if self.wire.overwhelmed and (uuid := self.sent.largest()):
             log.info("answer_too_large", session=self.caller.session, task=uuid, client=self.wire.client)
             with suppress(ApiError):

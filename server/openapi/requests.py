@@ -22,7 +22,7 @@ def paths(refusals: dict[str, Part]) -> dict[str, Part]:
     """Their addresses. `refusals` are the answers of POST /v1 to what fails."""
     return {
         "/v1/uploads/{taskUUID}": {"put": _put(refusals)},
-        "/v1/tasks/{uuid}": {"delete": _cancelled(refusals)},
+        "/v1/tasks/{taskUUID}": {"delete": _cancelled(refusals)},
         "/v1/usage": {"get": _used(refusals)},
     }
 
@@ -59,7 +59,7 @@ def _cancelled(refusals: dict[str, Part]) -> Part:
         "operationId": "cancelTask",
         "summary": summary(api.cancel),
         "description": "The task itself ends with `taskCancelled`, unless it had ended.",
-        "parameters": [parameter("path", "uuid", text(format="uuid"), "The taskUUID of a task of this key.")],
+        "parameters": [parameter("path", "taskUUID", text(format="uuid"), "A task of this key.")],
         "responses": {
             "200": answer("It has ended.", content(members(["data"], data=array(item, minItems=1, maxItems=1)))),
             **refused(refusals, 401, 404, 503),

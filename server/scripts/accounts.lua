@@ -45,6 +45,7 @@ local task, tenant, uuid = task_key(ARGV[1], ARGV[2]), ARGV[1], ARGV[2]
 local known = redis.call('HMGET', task, 'state', 'uuids', 'created')
 if not is_over(known[1]) then return 0 end
 for _, image in ipairs(cjson.decode(known[2])) do forget(tenant, image) end
+loosen(tenant, task)
 redis.call('DEL', task)
 redis.call('SET', P .. ':erased:' .. tenant .. ':' .. uuid, known[3], 'EX', ARGV[3])
 return 1

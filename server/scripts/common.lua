@@ -1,6 +1,6 @@
--- What every step begins with. All keys of a tenant lie in one slot; KEYS[1] is the first word of their names
--- ("taskarray:{s0}"), and every other name is made of it, so the steps run unchanged on a Cluster.
--- Redis 6.2 commands only. FAILURES, SHARDS and IMAGE_TTL stand before this (see store.py).
+-- What steps begin with; each gets what it uses of this. All keys of a tenant lie in one slot; KEYS[1] is the first
+-- word of their names ("taskarray:{s0}"), and every other name is made of it, so the steps run unchanged on a
+-- Cluster. Redis 6.2 commands only. FAILURES, SHARDS and IMAGE_TTL stand before this (see store.py).
 
 local P = KEYS[1]
 local JOBS = P .. ':jobs'
@@ -69,6 +69,18 @@ local function forget(tenant, uuid)
   return redis.call('DEL', image_key(tenant, uuid))
 end
 
+-- Of several images with the same content the first is found, unless it ends before a later one. `ttl` in seconds.
+local function index(tenant, image, ttl)
+  for _, hash in ipairs(image.hashes or {}) do
+    local first = redis.call('GET', content_key(tenant, hash))
+    local other = first and first ~= image.uuid and redis.call('GET', image_key(tenant, first))
+    local ends = other and cjson.decode(other).ttl
+    if not other or ends and redis.call('TTL', image_key(tenant, first)) < tonumber(ttl) then
+      redis.call('SET', content_key(tenant, hash), image.uuid, 'EX', ttl)
+    end
+  end
+end
+
 -- Each host has its own list of deliveries by the time at which they are due, and stands itself in a list by the
 -- first of them: so a host with many that are due stands in nobody's way.
 local function place(host)
@@ -90,11 +102,11 @@ local function untaken()
   return redis.call('XLEN', JOBS) - (pending.err and 0 or pending[1])
 end
 
--- The stream holds one job that nobody has taken yet; all others wait for their turn. Tenants take turns, the one
--- that was served longest ago first; of a tenant, the first by priority, then by age.
-local function feed()
+-- The next job onto the stream. Tenants take turns, the one that was served longest ago first; of a tenant, the first
+-- by priority, then by age.
+local function give()
   local tenant = redis.call('ZRANGE', P .. ':turns', 0, 0)[1]
-  if not tenant or untaken() > 0 then return end
+  if not tenant then return end
   local uuid = redis.call('ZPOPMIN', waiting_key(tenant))[1]
   local turn = redis.call('INCR', P .. ':turn')
   redis.call('HSET', P .. ':served', tenant, turn)
@@ -106,48 +118,62 @@ local function feed()
   if SHARDS > 1 then redis.call('PUBLISH', P .. ':ready', 'fresh') end
 end
 
--- A task may run: it waits for its turn.
-local function enqueue(tenant, uuid)
-  redis.call('HSET', task_key(tenant, uuid), 'state', 'queued')
-  redis.call('ZADD', waiting_key(tenant), redis.call('HGET', task_key(tenant, uuid), 'rank'), uuid)
-  redis.call('ZADD', P .. ':turns', 'NX', redis.call('HGET', P .. ':served', tenant) or 0, tenant)
+-- The stream holds one job that nobody has taken yet; all others wait for their turn.
+local function feed()
+  if untaken() < 1 then give() end
 end
 
--- A task that others build on is kept, with what it has made, until the last of them has ended.
+-- A task may run: it waits for its turn. Whether it has to be fed: while others of its tenant wait, it has not.
+local function enqueue(tenant, uuid, rank)
+  redis.call('ZADD', waiting_key(tenant), rank, uuid)
+  if redis.call('ZSCORE', P .. ':turns', tenant) then return false end
+  redis.call('ZADD', P .. ':turns', redis.call('HGET', P .. ':served', tenant) or 0, tenant)
+  return true
+end
+
+-- The images that a task has registered: its results, and inputs that it was given as bytes.
+local function images_of(task) return cjson.decode(redis.call('HGET', task, 'images') or '[]') end
+
+-- A task that others build on is kept, with its images, until the last of them has ended.
 local function pin(tenant, uuid)
   local task = task_key(tenant, uuid)
   redis.call('HINCRBY', task, 'pins', 1)
   redis.call('PERSIST', task)
   if redis.call('HGET', task, 'state') ~= 'succeeded' then return end
-  for _, image in ipairs(cjson.decode(redis.call('HGET', task, 'uuids'))) do
-    redis.call('PERSIST', image_key(tenant, image))
+  for _, image in ipairs(images_of(task)) do redis.call('PERSIST', image_key(tenant, image)) end
+end
+
+-- The images of a task are not kept for others any more: the term of each starts again, or its hard end comes at its
+-- time, or now.
+local function loosen(tenant, task)
+  for _, image in ipairs(images_of(task)) do
+    local key = image_key(tenant, image)
+    if redis.call('TTL', key) == -1 then
+      local kept = cjson.decode(redis.call('GET', key))
+      local left = kept.ttl and math.max(1, math.ceil(kept.created + kept.ttl - clock() / 1000))
+      redis.call('EXPIRE', key, left or IMAGE_TTL)
+    end
   end
 end
 
--- `result_ttl` in seconds. The term of an image starts again, or its hard end comes at its time, or now.
+-- `result_ttl` in seconds. What is owed of the task's outcome may ask for a longer time (see `undelivered`).
 local function unpin(tenant, uuid, result_ttl)
   local task = task_key(tenant, uuid)
-  local about = redis.call('HMGET', task, 'state', 'uuids')
-  if not about[1] or redis.call('HINCRBY', task, 'pins', -1) > 0 or not is_over(about[1]) then return end
-  redis.call('EXPIRE', task, result_ttl)
-  for _, image in ipairs(cjson.decode(about[2])) do
-    local record = redis.call('GET', image_key(tenant, image))
-    local kept = record and cjson.decode(record)
-    if kept then
-      local left = kept.ttl and math.max(1, math.ceil(kept.created + kept.ttl - clock() / 1000))
-      redis.call('EXPIRE', image_key(tenant, image), left or IMAGE_TTL)
-    end
-  end
+  local about = redis.call('HMGET', task, 'state', 'pins', 'kept')
+  if tonumber(about[2] or 0) <= 0 then return end
+  if redis.call('HINCRBY', task, 'pins', -1) > 0 or not is_over(about[1]) then return end
+  redis.call('EXPIRE', task, math.max(result_ttl, about[3] or 0))
+  loosen(tenant, task)
 end
 
 -- A task's one end: its outcome, the outboxes, the deliveries, the counters. `about` has result_ttl (s), seconds and
 -- deliveries.
 local function conclude(tenant, uuid, state, outcome, code, about)
   local task, now = task_key(tenant, uuid), clock()
-  local kept = redis.call('HMGET', task, 'kind', 'pins', 'parents', 'failing')
+  local kept = redis.call('HMGET', task, 'kind', 'pins', 'parents', 'failing', 'of')
   local kind = kept[1] or ''
   redis.call('HSET', task, 'state', state, 'outcome', outcome, 'seconds', about.seconds, 'ended', now)
-  redis.call('HDEL', task, 'progress', 'stage', 'job', 'failing', 'parents')
+  redis.call('HDEL', task, 'progress', 'stage', 'job', 'failing', 'parents', 'of')
   if tonumber(kept[2] or 0) <= 0 then redis.call('EXPIRE', task, about.result_ttl) end
   for _, session in ipairs(redis.call('SMEMBERS', waiters_key(tenant, uuid))) do append(session, uuid) end
   redis.call('DEL', waiters_key(tenant, uuid))
@@ -156,10 +182,12 @@ local function conclude(tenant, uuid, state, outcome, code, about)
     owe(owed.host, owed.id, math.floor(now / 1000))
   end
   redis.call('ZREM', P .. ':deadlines', 'start:' .. tenant .. ':' .. uuid, 'end:' .. tenant .. ':' .. uuid)
-  for _, parent in ipairs(cjson.decode(kept[3] or '[]')) do unpin(tenant, parent, about.result_ttl) end
-  redis.call('ZREM', P .. ':unfinished', tenant .. ':' .. uuid)
+  for _, pinned in ipairs({kept[3] or '[]', kept[5] or '[]'}) do
+    for _, parent in ipairs(cjson.decode(pinned)) do unpin(tenant, parent, about.result_ttl) end
+  end
   local shares = P .. ':shares'
-  if redis.call('HINCRBY', shares, tenant, -1) <= 0 then redis.call('HDEL', shares, tenant) end
+  if redis.call('ZREM', P .. ':unfinished', tenant .. ':' .. uuid) == 1
+    and redis.call('HINCRBY', shares, tenant, -1) <= 0 then redis.call('HDEL', shares, tenant) end
   local day = math.floor(now / 86400000)
   redis.call('HINCRBY', P .. ':usage:' .. tenant, day .. '|' .. kind, 1)
   redis.call('HINCRBYFLOAT', P .. ':spent:' .. tenant, day .. '|' .. kind, about.seconds)
@@ -174,8 +202,12 @@ local function conclude(tenant, uuid, state, outcome, code, about)
   end
 end
 
--- A failure of a task that Redis itself ends.
+-- A failure of a task that Redis itself ends. What came with it goes a minute later: some worker may just be at it.
 local function fail(tenant, uuid, failed, result_ttl)
+  local job = redis.call('HGET', task_key(tenant, uuid), 'job')
+  for _, blob in ipairs(job and cjson.decode(job).staged or {}) do
+    redis.call('ZADD', P .. ':expiry', math.floor(clock() / 1000) + 60, blob)
+  end
   conclude(tenant, uuid, 'failed', cjson.encode({failure = failed}), failed.code,
     {result_ttl = result_ttl, seconds = '0'})
 end
@@ -192,7 +224,7 @@ end
 -- Whoever waits for an ended task goes on, or ends with it. Members of children: whether the child needs success
 -- ('!') or any end ('?'), its tenant, its UUID.
 local function settle(tenant, uuid, failed, result_ttl)
-  local ended = {{tenant, uuid, failed}}
+  local ended, hungry = {{tenant, uuid, failed}}, false
   while #ended > 0 do
     local one = table.remove(ended)
     local children = redis.call('SMEMBERS', children_key(one[1], one[2]))
@@ -205,12 +237,13 @@ local function settle(tenant, uuid, failed, result_ttl)
           fail(owner, child, cause, result_ttl)
           ended[#ended + 1] = {owner, child, cause}
         elseif redis.call('HINCRBY', task_key(owner, child), 'left', -1) <= 0 then
-          enqueue(owner, child)
+          redis.call('HSET', task_key(owner, child), 'state', 'queued')
+          hungry = enqueue(owner, child, redis.call('HGET', task_key(owner, child), 'rank') or 0) or hungry
         end
       end
     end
   end
-  feed()
+  if hungry then feed() end
 end
 
 -- The claim of a worker on a message, as XPENDING tells it; nothing when it is not this worker's.
@@ -238,5 +271,6 @@ local function stop(tenant, uuid, failed, result_ttl)
   end
   fail(tenant, uuid, failed, result_ttl)
   settle(tenant, uuid, failed, result_ttl)
+  feed()
   return 'cancelled'
 end

@@ -50,7 +50,9 @@ local about = redis.call('HMGET', key, 'host', 'sender')
 if about[2] ~= ARGV[1] then return 0 end
 redis.call('HSET', key, 'reason', ARGV[5], 'tried', ARGV[6])
 redis.call('HDEL', key, 'sender')
-if redis.call('TTL', task) < tonumber(ARGV[8]) then redis.call('EXPIRE', task, ARGV[8]) end
+local left = redis.call('TTL', task)
+if left > -2 then redis.call('HSET', task, 'kept', ARGV[8]) end
+if left > -1 and left < tonumber(ARGV[8]) then redis.call('EXPIRE', task, ARGV[8]) end
 if ARGV[7] ~= '0' then
   redis.call('ZADD', owed_key(about[1]), ARGV[7], ARGV[2])
 else

@@ -10,7 +10,7 @@ local image = cjson.decode(record)
 if not image.ttl then
   if redis.call('TTL', key) ~= -1 then redis.call('EXPIRE', key, ARGV[3]) end
   redis.call('ZADD', P .. ':expiry', ARGV[4] + ARGV[3], image.blob)
-  for _, hash in ipairs(image.hashes or {}) do redis.call('EXPIRE', content_key(ARGV[1], hash), ARGV[3]) end
+  index(ARGV[1], image, ARGV[3])
 end
 return record
 
@@ -19,12 +19,13 @@ return record
 return forget(ARGV[1], ARGV[2])
 
 --- due
--- Blobs whose term is over and whose record is gone; one that was used meanwhile gets its new term.
+-- Blobs whose term is over and whose record is gone; one that was used meanwhile gets its new term. What came with
+-- a task that was ended has no record.
 -- now (s), how many
 local gone = {}
 for _, blob in ipairs(redis.call('ZRANGEBYSCORE', P .. ':expiry', '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])) do
   local tenant, uuid = string.match(blob, '^images/([^/]+)/[^/]+/([^.]+)')
-  local left = redis.call('TTL', image_key(tenant, uuid))
+  local left = tenant and redis.call('TTL', image_key(tenant, uuid)) or -2
   if left == -2 then gone[#gone + 1] = blob
   else redis.call('ZADD', P .. ':expiry', ARGV[1] + (left < 0 and 60 or left) + 1, blob) end
 end

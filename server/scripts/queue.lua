@@ -4,7 +4,7 @@
 -- The task is known: attach to it, or conflict. Else: remembered, queued or held, and waited for, all or nothing.
 -- tenant, uuid, hash, session, mode, type as sent, delivery, request, result uuids, job, task type, priority,
 -- references, start within (ms; 0: any time), end within (ms), what is owed for a failure, most for a tenant, most,
--- 1: only look whether it would be taken, its batch, the batch it is about, result ttl (s)
+-- 1: only look whether it would be taken, its batch, the batch it is about, result ttl (s), most for a batch
 local tenant, uuid, hash, session, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local task, dry = task_key(tenant, uuid), ARGV[19] == '1'
 local known = redis.call('HMGET', task, 'hash', 'state', 'uuids')
@@ -17,7 +17,10 @@ if known[1] then
     expect(session, tenant, uuid)
     return {'attached'}
   end
-  append(session, uuid)
+  if redis.call('HGET', task, 'replayed') ~= ARGV[9] then
+    redis.call('HSET', task, 'replayed', ARGV[9])
+    append(session, uuid)
+  end
   return {'replayed'}
 end
 
@@ -41,17 +44,21 @@ for place, named in ipairs(cjson.decode(ARGV[13])) do
   end
 end
 if dry then return {'right'} end
--- Of the tasks of a batch, any end will do.
-local members = ARGV[21] ~= '' and redis.call('ZRANGE', batch_key(tenant, ARGV[21]), 0, -1) or {}
-if ARGV[21] ~= '' and #members == 0 then return {'no batch'} end
-local needs = {}
-for _, member in ipairs(members) do
+-- Of the tasks that are in a batch by now, any end will do.
+local needs, members = {}, {}
+for _, member in ipairs(ARGV[21] ~= '' and redis.call('ZRANGE', batch_key(tenant, ARGV[21]), 0, -1) or {}) do
   local state = redis.call('HGET', task_key(tenant, member), 'state')
-  if state and not states[member] then
-    states[member], needs[member] = state, '?'
-    parents[#parents + 1] = member
-    if not is_over(state) then open = open + 1 end
+  if state then
+    members[#members + 1] = member
+    if not states[member] then
+      states[member], needs[member] = state, '?'
+      if not is_over(state) then open = open + 1 end
+    end
   end
+end
+if ARGV[21] ~= '' and #members == 0 then return {'no batch'} end
+if ARGV[20] ~= '' and redis.call('ZCARD', batch_key(tenant, ARGV[20])) >= tonumber(ARGV[23]) then
+  return {'full batch'}
 end
 if tonumber(redis.call('HGET', P .. ':shares', tenant) or 0) >= tonumber(ARGV[17]) then return {'full'} end
 if redis.call('ZCARD', P .. ':unfinished') >= tonumber(ARGV[18]) then return {'full for all'} end
@@ -60,10 +67,12 @@ local now = clock()
 -- By priority, then by age; both fit into the 53 bits of a score.
 local number = redis.call('INCR', P .. ':rank')
 local rank = (10 - ARGV[12]) * 2 ^ 45 + number
-redis.call('HSET', task, 'hash', hash, 'state', 'held', 'created', now, 'type', ARGV[6], 'delivery', ARGV[7],
+local state = open == 0 and 'queued' or 'held'
+redis.call('HSET', task, 'hash', hash, 'state', state, 'created', now, 'type', ARGV[6], 'delivery', ARGV[7],
   'request', ARGV[8], 'uuids', ARGV[9], 'job', ARGV[10], 'kind', ARGV[11], 'rank', string.format('%.0f', rank),
   'left', open)
 if #parents > 0 then redis.call('HSET', task, 'parents', cjson.encode(parents)) end
+if #members > 0 then redis.call('HSET', task, 'of', cjson.encode(members)) end
 if ARGV[16] ~= '[]' then redis.call('HSET', task, 'failing', ARGV[16]) end
 if ARGV[20] ~= '' then
   redis.call('ZADD', batch_key(tenant, ARGV[20]), number, uuid)
@@ -75,16 +84,15 @@ redis.call('ZADD', P .. ':unfinished', now, tenant .. ':' .. uuid)
 redis.call('HINCRBY', P .. ':stats', 'received|' .. ARGV[11], 1)
 if ARGV[14] ~= '0' then redis.call('ZADD', P .. ':deadlines', now + ARGV[14], 'start:' .. tenant .. ':' .. uuid) end
 if ARGV[15] ~= '0' then redis.call('ZADD', P .. ':deadlines', now + ARGV[15], 'end:' .. tenant .. ':' .. uuid) end
-for _, parent in ipairs(parents) do
-  pin(tenant, parent)
-  if not is_over(states[parent]) then
-    redis.call('SADD', children_key(tenant, parent), (needs[parent] or '!') .. tenant .. ':' .. uuid)
+for _, above in ipairs({parents, members}) do
+  for _, parent in ipairs(above) do
+    pin(tenant, parent)
+    if not is_over(states[parent]) then
+      redis.call('SADD', children_key(tenant, parent), (needs[parent] or '!') .. tenant .. ':' .. uuid)
+    end
   end
 end
-if open == 0 then
-  enqueue(tenant, uuid)
-  feed()
-end
+if open == 0 and enqueue(tenant, uuid, rank) then feed() end
 return {'accepted'}
 
 --- take
@@ -94,11 +102,11 @@ local function read()
   return redis.call('XREADGROUP', 'GROUP', 'workers', ARGV[1], 'COUNT', 1, 'STREAMS', JOBS, '>')
 end
 local found = read()
-feed()
-if not found and untaken() > 0 then
+if not found then
+  give()
   found = read()
-  feed()
 end
+if found then give() end
 return found
 
 --- feed
@@ -154,7 +162,8 @@ local key, task = P .. ':work:' .. ARGV[5], task_key(tenant, uuid)
 local known, me = redis.call('GET', key), tenant .. ':' .. uuid
 if known and known ~= me and known ~= ARGV[9] and ARGV[8] == 'use' then
   local owner, leader = string.match(known, '^(.*):([^:]*)$')
-  local about = redis.call('HMGET', task_key(owner, leader), 'state', 'outcome')
+  local about = redis.call('HMGET', task_key(owner, leader), 'state', 'outcome', 'work')
+  if about[3] ~= ARGV[5] then about = {} end -- the leader is forgotten, and another task has its UUID
   local followed = redis.call('HGET', task, 'leader') == known
   -- What Redis itself has ended says nothing of the work.
   local told = about[1] == 'failed' and not failure(cjson.decode(about[2]).failure.code)
@@ -170,6 +179,7 @@ if known and known ~= me and known ~= ARGV[9] and ARGV[8] == 'use' then
   end
 end
 redis.call('SET', key, me, 'EX', ARGV[6])
+redis.call('HSET', task, 'work', ARGV[5])
 return {'lead'}
 
 --- finish
@@ -183,23 +193,18 @@ if not held(message, worker) then
   return redis.call('HGET', task, 'by') == worker .. message and 1 or 0
 end
 local now, pinned = math.floor(clock() / 1000), tonumber(redis.call('HGET', task, 'pins') or 0) > 0
+local images = {}
 for _, image in ipairs(cjson.decode(ARGV[9])) do
+  images[#images + 1] = image.uuid
   local ttl = image.ttl or ARGV[8]
   redis.call('SET', image_key(tenant, image.uuid), cjson.encode(image), 'EX', ttl)
   if pinned then redis.call('PERSIST', image_key(tenant, image.uuid)) end
   redis.call('ZADD', P .. ':expiry', now + ttl, image.blob)
-  for _, hash in ipairs(image.hashes or {}) do
-    -- Of several images with the same content the first is found, unless it has an end and a later one has none.
-    local first = redis.call('GET', content_key(tenant, hash))
-    local other = first and redis.call('GET', image_key(tenant, first))
-    if not other or (cjson.decode(other).ttl and not image.ttl) then
-      redis.call('SET', content_key(tenant, hash), image.uuid, 'EX', ttl)
-    end
-  end
+  index(tenant, image, ttl)
 end
 for _, gone in ipairs(cjson.decode(ARGV[10])) do forget(tenant, gone) end
 local failed = cjson.decode(ARGV[6]).failure
-redis.call('HSET', task, 'by', worker .. message)
+redis.call('HSET', task, 'by', worker .. message, 'images', cjson.encode(images))
 conclude(tenant, uuid, ARGV[5], ARGV[6], failed and failed.code or '',
   {result_ttl = ARGV[7], seconds = ARGV[11], deliveries = ARGV[12]})
 drop(message)
@@ -212,24 +217,6 @@ return 1
 local found = {}
 for place = 3, #ARGV do found[#found + 1] = stop(ARGV[1], ARGV[place], failure('taskCancelled'), ARGV[2]) end
 return found
-
---- members
--- The tasks of a batch that are still known: uuid, type, state, code, seconds.
--- tenant, batch
-local found = {}
-for _, uuid in ipairs(redis.call('ZRANGE', batch_key(ARGV[1], ARGV[2]), 0, -1)) do
-  local about = redis.call('HMGET', task_key(ARGV[1], uuid), 'type', 'state', 'outcome', 'seconds')
-  if about[1] then
-    local failed = about[2] == 'failed' and cjson.decode(about[3]).failure
-    found[#found + 1] = {uuid, about[1], about[2], failed and failed.code or '', about[4] or '0'}
-  end
-end
-return found
-
---- drop_once
--- tenant, uuid
-local task = task_key(ARGV[1], ARGV[2])
-return redis.call('EXISTS', task) == 1 and redis.call('HSETNX', task, 'dropped', 1) or 0
 
 --- overdue
 -- End the tasks whose time is over; how many there were.
@@ -245,27 +232,7 @@ for _, member in ipairs(members) do
 end
 return #members
 
---- standings
--- How tasks stand: for each its state, its progress, its stage, and how many tasks will be given out before it, as far
--- as one can tell now; none where it waits for no turn.
--- tenant, uuids…
-local tenant, found, lines = ARGV[1], {}, nil
--- The lines of the other tenants: how long each is, and whether its turn comes after this tenant's.
-local function others()
-  local passed, all = false, {}
-  for _, other in ipairs(redis.call('ZRANGE', P .. ':turns', 0, 199)) do
-    if other == tenant then passed = true
-    else all[#all + 1] = {redis.call('ZCARD', waiting_key(other)), passed} end
-  end
-  return all
-end
-for place = 2, #ARGV do
-  local about = redis.call('HMGET', task_key(tenant, ARGV[place]), 'state', 'progress', 'stage')
-  local own, ahead = redis.call('ZRANK', waiting_key(tenant), ARGV[place]), 0
-  if own then
-    lines, ahead = lines or others(), untaken() + own
-    for _, line in ipairs(lines) do ahead = ahead + math.min(line[1], line[2] and own or own + 1) end
-  end
-  found[#found + 1] = {about[1], about[2], about[3], about[1] ~= 'held' and ahead}
-end
-return found
+--- drop_once
+-- tenant, uuid
+local task = task_key(ARGV[1], ARGV[2])
+return redis.call('EXISTS', task) == 1 and redis.call('HSETNX', task, 'dropped', 1) or 0

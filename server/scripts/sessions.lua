@@ -58,7 +58,8 @@ return 1
 -- Answers with the tasks that are lost as well; with nothing when the session is there, as another gateway's.
 -- session, tenant, gateway, ttl (s), sent, whether it is told how its tasks stand, uuids…
 local session, tenant = ARGV[1], ARGV[2]
-if redis.call('EXISTS', session_key(session)) == 1 then return false end
+local owner = redis.call('HGET', session_key(session), 'gateway')
+if owner and owner ~= ARGV[3] then return false end
 redis.call('HSET', session_key(session), 'tenant', tenant, 'gateway', ARGV[3],
   'top', ARGV[5], 'confirmed', ARGV[5], 'sent', ARGV[5], 'events', ARGV[6])
 redis.call('EXPIRE', session_key(session), ARGV[4])

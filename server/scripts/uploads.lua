@@ -21,10 +21,13 @@ return redis.call('HGETALL', key)
 -- Answers with the bytes and the parts that have come in all; with nothing where the part is not wanted (any more).
 -- tenant, uuid, id, index, blob, bytes, at, ttl (s)
 local key, all = P .. ':upload:' .. ARGV[1] .. ':' .. ARGV[2], P .. ':uploads:' .. ARGV[1]
-local about = redis.call('HMGET', key, 'id', 'got', 'content')
+local about = redis.call('HMGET', key, 'id', 'got', 'content', 'part:' .. ARGV[4], 'have')
 if about[1] ~= ARGV[3] or about[3] then return false end
-if ARGV[7] ~= '' and ARGV[7] ~= about[2] then return false end
-if redis.call('HSETNX', key, 'part:' .. ARGV[4], ARGV[6] .. ' ' .. ARGV[5]) == 0 then return false end
+local part = ARGV[6] .. ' ' .. ARGV[5]
+-- Said again because the reply was lost: it is the very part that is noted.
+if about[4] == part then return {tonumber(about[2]), tonumber(about[5])} end
+if about[4] or ARGV[7] ~= '' and ARGV[7] ~= about[2] then return false end
+redis.call('HSET', key, 'part:' .. ARGV[4], part)
 local got = redis.call('HINCRBY', key, 'got', ARGV[6])
 local have = redis.call('HINCRBY', key, 'have', 1)
 redis.call('EXPIRE', key, ARGV[8])

@@ -102,3 +102,14 @@ async def test_large(installation: Installation) -> None:
     )
     first, *others = reply.json["data"]
     assert (first["taskType"], first["total"], first["succeeded"], len(others)) == ("batch", 150, 150, 150)
+
+
+async def test_later_ones(client: Client):
+    """Tasks that come to a batch after the task about it are not told of: they may not have ended."""
+    batch = str(uuid4())
+    first, about = new_task("sleeps", seconds=0.3, batchUUID=batch), new_task("batch", of=batch, policy="any")
+    await client.send([first, about])
+    await client.send([later := new_task("sleeps", seconds=2, batchUUID=batch)])
+    (frame,) = await client.answers(about)
+    assert [told["taskUUID"] for told in frame["data"][0]["tasks"]] == [first["taskUUID"]]
+    await client.run("taskCancel", targets=[later["taskUUID"]])

@@ -354,3 +354,43 @@ async def test_gone(client: Client, installation: Installation) -> None:
     await asyncio.to_thread(wait_for, lambda: not list(installation.folder.rglob(f"{uuid}.*")))
     (frame,) = await client.ask(task)
     assert frame["errors"][0]["code"] == "mediaNotFound"
+
+
+async def test_many_wait(client: Client) -> None:
+    """However many tasks wait for files, the frames of these are taken; new ones are refused until some have come."""
+    (task, parts), most = announced(1), 1000
+    checks = [new_task("nothing", dependsOn=[task["taskUUID"]], validateOnly=True) for _ in range(60)]
+    for _ in range(most // 60 + 1):
+        await client.send([task, *({**check, "taskUUID": str(uuid4())} for check in checks)])
+    late, _ = announced(1)
+    (frame,) = await client.ask(late)
+    assert (frame["errors"][0]["code"], frame["errors"][0]["retryAfter"]) == ("rateLimitExceeded", 1)
+    await client.send(parts[0])
+    assert "data" in await client.answer(task["taskUUID"])
+    await client.drop()
+
+
+async def test_replies_not_read(installation: Installation) -> None:
+    """Who sends wrong frames and reads no answers is not listened to for long."""
+    client = await installation.client(query=QUERY).connect(max_queue=1)
+    task, _ = announced(2)
+    await client.send([task])
+    client.socket.transport.pause_reading()
+    with pytest.raises(TimeoutError):
+        for _ in range(400):
+            async with asyncio.timeout(1):
+                for _ in range(1000):
+                    await client.send(framed(task, 9, bytes(64)))
+    await client.drop()
+
+
+async def test_stopped_meanwhile(beside: Beside) -> None:
+    """A gateway that stops does not wait for files that do not come, nor for tasks that build on them."""
+    gateway = beside(DRAIN_TIMEOUT="25s")
+    client = await gateway.client(query=QUERY).connect()
+    task, _ = announced()
+    await client.send([task, new_task("nothing", dependsOn=[task["taskUUID"]])])
+    await client.ping()
+    (process,) = gateway.processes
+    process.terminate()
+    assert (await client.closed(5))[0] == 1012

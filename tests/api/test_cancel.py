@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID, uuid4
 
 import pytest
@@ -155,11 +156,11 @@ async def test_delete(installation: Installation, client: Client, other: Client,
         answer = await delete(installation, written)
         assert (answer.status, answer.json) == (200, {"data": [{"taskUUID": written, "status": status}]})
     assert told((await client.answers(task, within=2))[0]) == [("taskCancelled", ENDED)]
-    answers = [await delete(installation, uuid) for uuid in (str(uuid4()), foreign["taskUUID"], "x", "%00%ff")]
-    for answer in answers:
-        assert (answer.status, answer.json) == (404, answers[0].json)
-    error = answers[0].json["error"]
-    assert (error["code"], answers[0].json) == ("taskNotFound", {"errors": [error], "error": error})
+    for uuid in (str(uuid4()), foreign["taskUUID"], "x", "%00%ff"):
+        answer = await delete(installation, uuid)
+        error = answer.json["error"]
+        assert (answer.status, error["code"], answer.json) == (404, "taskNotFound", {"errors": [error], "error": error})
+        assert error["taskUUID"] == unquote(uuid, errors="replace")
     assert "data" in (await other.answers(foreign))[0]
 
 

@@ -65,3 +65,19 @@ async def test_twice(client: Client, method: str):
     assert first == second
     assert first["data"][0]["text"] == "done"
     await client.ping()
+
+
+async def test_binary_twice(client: Client):
+    """An answer with binary frames comes twice with all of them."""
+    task = new_task("paints", outputType="binary", deliveryMethod="async", simulate={"duplicateResult": True})
+    async with Client(f"{client.url}?features=binary", client.key) as first:
+        await first.send([task])
+        while (await client.run("getResponse", taskUUID=task["taskUUID"]))["status"] == "processing":
+            pass
+    async with Client(f"{client.url}?features=binary", client.key) as again:
+        await again.send([task])
+        for _ in range(2):
+            (item,) = (await again.next())["data"]
+            for _ in range(item["binary"]["frames"]):
+                assert isinstance(await again.socket.recv(), bytes)
+        await again.ping()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
+import threading
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -183,3 +185,20 @@ async def test_another_key(installation: Installation) -> None:
     theirs = item_of(await put(installation, uuid, **other))
     ours = item_of(await put(installation, uuid, **piece(100, len(PNG) - 1)))
     assert theirs["imageUUID"] != ours["imageUUID"]
+
+
+async def test_begun_anew(installation: Installation) -> None:
+    """Of two requests that bring a whole file under one taskUUID, the later one counts; the other is told so."""
+    uuid, going = str(uuid4()), threading.Event()
+
+    def slow() -> Iterator[bytes]:
+        yield PNG[:1000]
+        going.wait(20)
+        yield bytes(2**20)
+
+    first = asyncio.create_task(put(installation, uuid, slow()))
+    await asyncio.sleep(0.3)
+    item = item_of(await put(installation, uuid))
+    going.set()
+    assert failure(await first) == (400, "conflictTaskUUID")
+    assert await downloaded(item) == PNG

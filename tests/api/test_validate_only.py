@@ -12,7 +12,7 @@ from tests.api.conftest import Beside
 from tests.api.predictions import run
 from tests.api.test_http import DOT
 from tests.client import Client, new_task, request
-from tests.harness import KEY, OTHER_KEY, Installation
+from tests.harness import KEY, Installation
 
 
 def check(task_type: str = "paints", **members: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ async def test_http(installation: Installation) -> None:
 
 async def test_not_counted(beside: Beside) -> None:
     """It takes nothing from a key's rate."""
-    async with beside(RATE_LIMIT="5/s").client(key=OTHER_KEY) as client:
+    async with beside(RATE_LIMIT="5/s", API_KEYS="unrated:unrated-key").client(key="unrated-key") as client:
         assert await codes(client, *(check() for _ in range(40))) == [""] * 40
         assert await client.run("nothing")
 

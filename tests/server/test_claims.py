@@ -161,3 +161,24 @@ async def test_late_note(queue, redis):
     await queue.progress(owned, 0.5, "late")
     base = queue.store.home(TENANT)
     assert 0 < await redis.ttl(f"{base}:task:{TENANT}:{owned.job.uuid}") <= 86400
+
+
+@pytest.mark.settings(LEASE="1s")
+async def test_behind_many(queue):
+    """The job of a dead worker is found behind any number of jobs whose workers live."""
+    lively = [await claimed(queue, f"v{number}") for number in range(40)]
+    dead = await claimed(queue, "dead")
+    for _ in range(2):
+        await asyncio.sleep(0.6)
+        assert all(await asyncio.gather(*map(queue.renew, lively)))
+    found = await stale(queue, "w2")
+    assert found and found.job.uuid == dead.job.uuid
+
+
+async def test_strange_end(queue, redis):
+    """The end of a job that was never submitted gives its key no room that others do not have."""
+    await submit(queue, new_job())
+    await redis.xadd(f"{queue.store.bases[0]}:jobs", {"job": json.dumps(asdict(new_job()))})
+    first, strange = await claim(queue), await claim(queue)
+    assert await queue.finish(strange, Outcome(items=[{}]), 0.1)
+    assert await redis.hget(f"{queue.store.bases[0]}:shares", first.job.tenant) == b"1"

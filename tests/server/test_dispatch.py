@@ -250,3 +250,12 @@ def _twice(submit: Callable[..., Any]) -> Callable[..., Any]:
         return await submit(*arguments, **options)
 
     return again
+
+
+@pytest.mark.settings(MAX_QUEUED="1")
+async def test_full(dispatch):
+    """Of a task that a full queue refuses, no bytes stay behind."""
+    await send(dispatch, new_task("nothing"))
+    found = await send(dispatch, new_task("imageUpload", image=PIXELS))
+    assert found.failures[0]["code"] == "serviceUnavailable"
+    assert staged(dispatch) == []

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -163,3 +164,33 @@ async def test_large_arrays():
         steps, _ = arranged(array, 64, 16)
         assert time.process_time() - began < 0.3
         assert len(codes(steps)) >= 1000 - 64
+
+
+def batches(pairs: list[tuple[str, str]]) -> list[Prepared]:
+    """Tasks, each of a batch and about one."""
+    found = tasks({place: [] for place in range(len(pairs))})
+    return [
+        replace(step, job=replace(step.job, batch=batch, of=of)) for step, (batch, of) in zip(found, pairs, strict=True)
+    ]
+
+
+async def test_batches():
+    """A task about a batch comes after the batch's tasks, of which it may be one itself; two that wait for each other's
+    batch are refused, and a chain of batches may be no longer than one of tasks."""
+    steps, order = arranged(batches([("", "a"), ("a", ""), ("a", "a"), ("b", "a"), ("", "b")]), 64, 16)
+    assert (codes(steps), order) == ({}, [1, 0, 2, 3, 4])
+    steps, _ = arranged(batches([("a", "b"), ("b", "a"), ("", "a"), ("c", "")]), 64, 16)
+    assert codes(steps) == dict.fromkeys((0, 1), "invalidTaskReference")
+    steps, _ = arranged(batches([(f"{place}", f"{place - 1}") for place in range(20)]), 64, 16)
+    assert codes(steps) == dict.fromkeys(range(16, 20), "invalidTaskReference")
+
+
+async def test_large_batches():
+    """A thousand tasks with as many batches, or two that wait for each other, cost their gateway no time that others
+    miss."""
+    halves = [("a", "")] * 500 + [("", "a")] * 500
+    ring = [(f"{place}", f"{(place + 1) % 1000}") for place in range(1000)]
+    for pairs in (halves, [("a", "a")] * 1000, [("a", "b"), ("b", "a")] * 500, ring, ring[:-1]):
+        array, began = batches(pairs), time.process_time()
+        arranged(array, 64, 16)
+        assert time.process_time() - began < 0.3

@@ -138,3 +138,17 @@ async def uploaded_in(queue: Queue, tenant: str) -> dict:
     found = await queue.take(queue.store.home(tenant), "w1")
     assert await queue.finish(found, Outcome(items=[{}], images=[kept]), 0.1)
     return kept
+
+
+async def test_by_content(queue, images):
+    """Of several images with the same content the first is found; a later one where that ends before it, or is gone
+    when the later one is used."""
+    kept = [new_image() | {"hashes": ["blake3:1"]} | more for more in ({"ttl": 60}, {"ttl": 90}, {}, {})]
+    found = list[str]()
+    for image in kept:
+        await queue.finish(await claimed(queue), Outcome(items=[{}], images=[image]), 0.1)
+        found.append(await images.containing(TENANT, "blake3:1"))
+    assert found == [kept[place]["uuid"] for place in (0, 1, 2, 2)]
+    await images.forget(TENANT, kept[2]["uuid"])
+    await images.use(TENANT, kept[3]["uuid"])
+    assert await images.containing(TENANT, "blake3:1") == kept[3]["uuid"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from blake3 import blake3
 
 from server.blobs import Blobs
 from server.catalog import Catalog
@@ -14,7 +15,7 @@ from server.config import Config
 from server.errors import MediaNotFound
 from server.fetch import Fetcher
 from server.images import Images
-from server.inputs import Inputs, named, slow
+from server.inputs import Brought, Inputs, known, named, slow
 from server.jobs import Job
 from server.queue import Queue
 from server.store import Store
@@ -73,3 +74,12 @@ async def test_one_that_cannot_be_had(config: Config, store: Store, tmp_path: Pa
         left = [task.get_coro() for task in asyncio.all_tasks() - before]
         assert not [coroutine for coroutine in left if coroutine.__qualname__ == "Inputs._one"]
         await inputs.close()
+
+
+async def test_sizes(tmp_path: Path):
+    """What is known of an input stays known when its file is gone: an image may be deleted while a task is at it."""
+    (file := tmp_path / "1.png").write_bytes(b"pixels")
+    found = (await known({"it": Brought(file, "inputImage")}))["it"]
+    file.unlink()
+    assert (found.bytes, found.content) == (6, f"blake3:{blake3(b'pixels').hexdigest()}")
+    assert (await known({"it": Brought(Path(__file__), "inputImage", content="blake3:1")}))["it"].bytes > 6

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from server import queue as module
+from server.errors import InvalidParameter
 from server.jobs import Outcome
 from server.queue import Queue
 from tests.server.jobs import DONE, TENANT, again, claim, claimed, new_job, submit
@@ -161,3 +163,25 @@ async def test_prepare_again(queue, redis):
     await queue.prepare()
     await queue.prepare()
     assert await claim(queue)
+
+
+async def test_replay_said_twice(queue, sessions):
+    """The same task again after its end is answered once, also when its submit is said again for a lost reply; each
+    further one is answered too."""
+    job, session = new_job(), await sessions.open(TENANT)
+    await submit(queue, job)
+    await queue.finish(await claim(queue), DONE, 0.1)
+    for once in (again(job), again(job)):
+        assert [await submit(queue, once, session) for _ in range(2)] == ["replayed", "replayed"]
+    assert len(await sessions.read(TENANT, session, 0)) == 2
+
+
+async def test_full_batch(queue, monkeypatch):
+    """A batch takes no more tasks than it may; another one does."""
+    monkeypatch.setattr(module, "MOST_MEMBERS", 2)
+    for _ in range(2):
+        await submit(queue, new_job(batch="a"))
+    with pytest.raises(InvalidParameter) as refused:
+        await submit(queue, new_job(batch="a"))
+    assert refused.value.code == "invalidBatchUUID"
+    assert await submit(queue, new_job(batch="b")) == "accepted"

@@ -194,3 +194,13 @@ async def test_not_restored(sessions, store):
     await other.resume(TENANT, session)
     assert await sessions.restore(TENANT, session, 0, []) is None
     assert await other.touch(TENANT, session, 0, 0)
+
+
+async def test_restore_said_twice(queue, sessions):
+    """A session that is made again is, also when that is said again for a lost reply, and each end is in it once."""
+    session, ended = await sessions.open(TENANT), new_job()
+    await submit(queue, ended, session)
+    await sessions.close(TENANT, session)
+    await queue.finish(await claim(queue), DONE, 0.1)
+    assert [await sessions.restore(TENANT, session, 5, [ended.uuid]) for _ in range(2)] == [[], []]
+    assert [entry.offset for entry in await sessions.read(TENANT, session, 0)] == [6]

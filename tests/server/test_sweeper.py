@@ -150,3 +150,16 @@ async def test_blobs_fail(sweeper, queue, blobs, store, config):
         await sweeper.expire()
     path.rmdir()
     assert await sweeper.expire() == 1
+
+
+async def test_cancelled(sweeper, queue, blobs, redis):
+    """What came with a task that was cancelled goes soon after, not only when its result would."""
+    job = new_job(staged=["staged/t1/x"])
+    await blobs.put(job.staged[0], b"pixels")
+    await submit(queue, job)
+    await queue.cancel(TENANT, [job.uuid])
+    assert await sweeper.expire() == 0
+    await redis.zincrby(f"{queue.store.bases[0]}:expiry", -61, job.staged[0])
+    assert await sweeper.expire() == 1
+    assert not there(blobs, job.staged[0])
+    assert await redis.zcard(f"{queue.store.bases[0]}:expiry") == 0

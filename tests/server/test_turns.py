@@ -110,6 +110,15 @@ async def test_freed_children(queue):
     assert [(await claim(queue)).job.uuid for _ in expected] == [job.uuid for job in expected]
 
 
+async def test_freed_together(queue):
+    """Of several tasks that become free at once the most urgent is given out first, then the oldest."""
+    root = await parent(queue)
+    children = [await held(queue, root, priority=priority) for priority in (0, 5, 0, 10, 5)]
+    await queue.finish(await claim(queue), DONE, 0.1)
+    expected = sorted(children, key=lambda job: -job.priority)
+    assert [(await claim(queue)).job.uuid for _ in expected] == [job.uuid for job in expected]
+
+
 @pytest.mark.settings(LEASE="1ms")
 async def test_dead_worker(queue, redis):
     """What a dead worker had is taken over, and the turns go on as they would have."""

@@ -114,8 +114,8 @@ async def test_terms(store: Store, config: Config, redis: Redis) -> None:
     with pytest.raises(RateLimitExceeded):
         await begun(uploads)
     await begun(uploads, uuid=upload.uuid)
-    members = await redis.zrange(all_, 0, -1, withscores=True)
-    await redis.zadd(all_, {members[0][0]: members[0][1] - 3_600_001})
+    (_, other) = await redis.zrange(all_, 0, 1, withscores=True)
+    await redis.zadd(all_, {other[0]: other[1] - 3_600_001})
     await begun(uploads)
     await uploads.close(upload, HASH)
     await begun(uploads)
@@ -262,3 +262,20 @@ async def test_lost_parts(socket: Socket) -> None:
     for index, part in enumerate((FILE[:9], FILE[9:])):
         await socket.take(task, index, part)
     assert await carried is None
+
+
+async def test_part_said_twice(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part is kept, and counted once, when its step is said again because the reply was lost."""
+    run = uploads.store.run
+
+    async def twice(*step: Any) -> Any:
+        await run(*step)
+        return await run(*step)
+
+    for pieces in (False, True):
+        upload = await begun(uploads, frames=0 if pieces else 1)
+        monkeypatch.setattr(uploads.store, "run", twice)
+        assert await uploads.add(upload, 0, FILE, at=0 if pieces else None)
+        monkeypatch.setattr(uploads.store, "run", run)
+        assert (upload.got, upload.have) == (len(FILE), 1)
+        assert (await uploads.whole(upload, "", "image")).hash == HASH

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from server.config import Config
 from server.jobs import Job
@@ -16,7 +17,7 @@ from server.work import Work
 from tasks.image_inference import image_inference
 from tasks.prompt_enhance import prompt_enhance
 from tasks.upscale import upscale
-from tests.server.jobs import DONE, claim, claimed, new_job
+from tests.server.jobs import DONE, claim, claimed, new_job, submit
 
 ONE, OTHER = "blake3:" + "1" * 64, "blake3:" + "2" * 64
 
@@ -108,3 +109,16 @@ async def test_a_result_that_is_of_no_use(queue: Queue):
     assert [await queue.lead(one, "work", 60, passed) for one in (first, second)] == ["lead", "follow"]
     await queue.finish(first, DONE, 0.1)
     assert (await queue.lead(await claim(queue), "work", 60))[1] == first.job.uuid
+
+
+async def test_another_task_by_that_name(queue: Queue, redis: Redis):
+    """When the task that did the work is forgotten and its UUID has been given to other work, that is no answer."""
+    leader = await claimed(queue)
+    assert await queue.lead(leader, "work", 60) == "lead"
+    await queue.finish(leader, DONE, 0.1)
+    await redis.delete(f"{queue.store.bases[0]}:task:{leader.job.tenant}:{leader.job.uuid}")
+    await submit(queue, new_job(uuid=leader.job.uuid))
+    other = await claim(queue)
+    assert await queue.lead(other, "other work", 60) == "lead"
+    await queue.finish(other, DONE, 0.1)
+    assert await queue.lead(await claimed(queue), "work", 60) == "lead"
