@@ -34,6 +34,8 @@ _BATCH = 256
 
 _FAILURES = (TaskCancelled(), DeadlineExceeded(), DependencyFailed())
 """The failures of tasks that Redis itself ends."""
+_COMMON = ("common", "turns", "endings")
+"""What steps have in common; each file uses only what stands before it."""
 
 
 def _scripts(config: Config) -> dict[str, str]:
@@ -43,15 +45,20 @@ def _scripts(config: Config) -> dict[str, str]:
     failures = orjson.dumps({failure.code: failure.as_dict() for failure in _FAILURES}).decode()
     settings = f"{config.shards}, {max(1, round(config.image_ttl))}"
     head = f"local SHARDS, IMAGE_TTL, FAILURES = {settings}, [=[{failures}]=]\n"
-    common = re.split(r"^(?=local )", (folder / "common.lua").read_text(), flags=re.M)[1:]
-    text = "\n".join(path.read_text() for path in sorted(folder.glob("*.lua")) if path.stem != "common")
+    shared = [definition for name in _COMMON for definition in _definitions((folder / f"{name}.lua").read_text())]
+    text = "\n".join(path.read_text() for path in sorted(folder.glob("*.lua")) if path.stem not in _COMMON)
     parts = re.split(r"^--- (\w+)$", text, flags=re.M)
-    return {name: head + _with(common, body) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    return {name: head + _with(shared, body) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
 
-def _with(common: list[str], step: str) -> str:
+def _definitions(text: str) -> list[str]:
+    """The local names of a file, each with what it is."""
+    return re.split(r"^(?=local )", text, flags=re.M)[1:]
+
+
+def _with(shared: list[str], step: str) -> str:
     """A step behind those definitions that it uses. Each uses only what stands before it."""
-    for definition in reversed(common):
+    for definition in reversed(shared):
         (name,) = re.findall(r"^local (?:function )?(\w+)", definition)
         if re.search(rf"\b{name}\b", step):
             step = definition + step
