@@ -71,6 +71,7 @@ class Dispatch:
 
     async def check(self, caller: Caller, prepared: Prepared) -> Checked | Refused:
         """Whether a checked task would be accepted. Nothing is queued, stored or counted."""
+        answer = None
         try:
             if prepared.graph:
                 await prepared.graph.turn(prepared)
@@ -78,7 +79,8 @@ class Dispatch:
             answer = Checked(prepared.request, await self.statistics.mean(prepared.job.task_type))
         except ApiError as refusal:
             answer = refuse(prepared.request, [refusal])
-        _tell(prepared, answer)
+        finally:
+            _tell(prepared, answer)
         return answer
 
     async def _submit(self, caller: Caller, prepared: Prepared) -> Accepted | Refused:

@@ -3,12 +3,18 @@
 -- (parts) and `part:‹index›`; once its task is taken, `content` and what the upload was.
 
 --- upload_open
--- An upload as it stands, begun where there is none; nothing where the tenant has as many under way as it may.
+-- An upload as it stands, begun where there is none; nothing where the tenant has as many under way as it may. One
+-- that has been silent for a minute makes room.
 -- tenant, uuid, id, frames, bytes, hash, ttl (s), most
 local key, all, now = P .. ':upload:' .. ARGV[1] .. ':' .. ARGV[2], P .. ':uploads:' .. ARGV[1], clock()
 if redis.call('EXISTS', key) == 0 then
   redis.call('ZREMRANGEBYSCORE', all, '-inf', now - ARGV[7] * 1000)
-  if redis.call('ZCARD', all) >= tonumber(ARGV[8]) then return false end
+  if redis.call('ZCARD', all) >= tonumber(ARGV[8]) then
+    local silent = redis.call('ZRANGE', all, 0, 0, 'WITHSCORES')
+    if now - silent[2] < 60000 then return false end
+    redis.call('ZREM', all, silent[1])
+    redis.call('DEL', P .. ':upload:' .. ARGV[1] .. ':' .. silent[1])
+  end
   redis.call('HSET', key, 'id', ARGV[3], 'frames', ARGV[4], 'bytes', ARGV[5], 'hash', ARGV[6], 'got', 0, 'have', 0)
   redis.call('EXPIRE', key, ARGV[7])
   redis.call('ZADD', all, now, ARGV[2])

@@ -101,7 +101,8 @@ async def test_begun_anew(uploads: Uploads) -> None:
 
 
 async def test_terms(store: Store, config: Config, redis: Redis) -> None:
-    """An upload is gone an hour after its last part, and no longer counted; what it was is known as long as results."""
+    """An upload is gone an hour after its last part, or when others need its place and it has been silent for a
+    minute; what it was is known as long as results."""
     uploads = Uploads(store, Blobs(config.blob_url))
     upload = await begun(uploads)
     home = store.home(TENANT.id)
@@ -114,9 +115,14 @@ async def test_terms(store: Store, config: Config, redis: Redis) -> None:
     with pytest.raises(RateLimitExceeded):
         await begun(uploads)
     await begun(uploads, uuid=upload.uuid)
-    (_, other) = await redis.zrange(all_, 0, 1, withscores=True)
-    await redis.zadd(all_, {other[0]: other[1] - 3_600_001})
+    gone, silent, *_ = [uuid for uuid in await redis.zrange(all_, 0, -1) if uuid.decode() != upload.uuid]
+    await redis.zincrby(all_, -3_600_001, gone)
+    await redis.zincrby(all_, -60_001, silent)
     await begun(uploads)
+    await begun(uploads)
+    assert not await redis.exists(f"{home}:upload:{TENANT.id}:{silent.decode()}")
+    with pytest.raises(RateLimitExceeded):
+        await begun(uploads)
     await uploads.close(upload, HASH)
     await begun(uploads)
     assert 86_000 < await redis.ttl(key) <= 86_400
@@ -183,6 +189,8 @@ async def test_reminders(socket: Socket) -> None:
     assert await carried is None
     (prepared,) = socket.submitted
     assert len(prepared.job.staged) == 1
+    while not socket.told.empty():  # on a busy machine one more comes between the last two
+        socket.told.get_nowait()
     await socket.take(task, 0, FILE[:10])
     assert socket.told.empty()
 
