@@ -77,11 +77,12 @@ class Dispatch:
                 await prepared.graph.turn(prepared)
             await self._queue(caller, prepared)
             answer = Checked(prepared.request, await self.statistics.mean(prepared.job.task_type))
+            return answer
         except ApiError as refusal:
             answer = refuse(prepared.request, [refusal])
+            return answer
         finally:
             _tell(prepared, answer)
-        return answer
 
     async def _submit(self, caller: Caller, prepared: Prepared) -> Accepted | Refused:
         job, payloads = prepared.job, prepared.payloads
