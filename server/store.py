@@ -29,9 +29,7 @@ from server.nodes import FAILURES, Command, Nodes
 
 _RECONNECT_SECONDS = 0.3
 _QUIET_SECONDS = 10
-_BATCH = 256
-
-
+_BATCH, _BULK = 256, 64
 _FAILURES = (TaskCancelled(), DeadlineExceeded(), DependencyFailed())
 """The failures of tasks that Redis itself ends."""
 _COMMON = ("common", "turns", "endings")
@@ -75,6 +73,8 @@ class Store:
         self._sums = {name: sha1(body.encode()).hexdigest() for name, body in self._sources.items()}
         self._texts = {self._sums[name]: body for name, body in self._sources.items()}
         self._lanes: defaultdict[str, list[tuple[Command, asyncio.Future[Any]]]] = defaultdict(list)
+        self._bulk: defaultdict[str, list[tuple[Command, asyncio.Future[Any]]]] = defaultdict(list)
+        """New tasks: thousands at once do not stand before the results of the first of them."""
         self._flushing: dict[str, asyncio.Task[None]] = {}
         self._hints = set[asyncio.Task[Any]]()
 
@@ -100,7 +100,7 @@ class Store:
         a flat list, a status as bytes."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         lane = self._lane(command)
-        self._lanes[lane].append((command, answer))
+        (self._bulk if command[1] == self._sums["submit"] else self._lanes)[lane].append((command, answer))
         if lane not in self._flushing:
             self._flushing[lane] = asyncio.create_task(self._flush(lane))
         return answer
@@ -184,11 +184,11 @@ class Store:
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _flush(self, lane: str) -> None:
-        waiting = self._lanes[lane]
+        waiting, bulk = self._lanes[lane], self._bulk[lane]
         try:
-            while waiting:
-                batch = waiting[:_BATCH]
-                del waiting[:_BATCH]
+            while waiting or bulk:
+                batch = waiting[:_BATCH] + bulk[:_BULK]
+                del waiting[:_BATCH], bulk[:_BULK]
                 results = await self._replies(lane, [command for command, _ in batch])
                 for (_, answer), result in zip(batch, results, strict=True):
                     if answer.done():
