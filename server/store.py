@@ -100,7 +100,8 @@ class Store:
         a flat list, a status as bytes."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         lane = self._lane(command)
-        (self._bulk if command[1] == self._sums["submit"] else self._lanes)[lane].append((command, answer))
+        lanes = self._bulk if command[1:2] == (self._sums["submit"],) else self._lanes
+        lanes[lane].append((command, answer))
         if lane not in self._flushing:
             self._flushing[lane] = asyncio.create_task(self._flush(lane))
         return answer
