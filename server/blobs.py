@@ -122,12 +122,17 @@ class Blobs:
 
     async def delete(self, *names: str) -> None:
         """Remove blobs; one that is not there is removed already."""
-        if self.root:
-            for name in names:
-                (self.root / name).unlink(missing_ok=True)
-        elif names:
-            with suppress(FileNotFoundError):
+        with _failing(), suppress(FileNotFoundError):
+            if self.root:
+                for name in names:
+                    (self.root / name).unlink(missing_ok=True)
+            elif names:
                 await obstore.delete_async(self._store, list(names))
+
+    async def discard(self, *names: str) -> None:
+        """The same for what nobody needs any more: what cannot be removed now is left to the sweeper."""
+        with suppress(UploadFailed):
+            await self.delete(*names)
 
     async def listed(self, prefix: str, before: float) -> AsyncIterator[str]:
         """The names under a prefix whose blobs were last written before a time (seconds since 1970)."""
@@ -140,11 +145,12 @@ class Blobs:
                         if path.stat().st_mtime < before:
                             yield str(path.relative_to(self.root))
             return
-        async for page in obstore.list(self._store, prefix, chunk_size=500):
-            for found in page:
-                written: datetime = found["last_modified"]
-                if written.timestamp() < before:
-                    yield found["path"]
+        with _failing():
+            async for page in obstore.list(self._store, prefix, chunk_size=500):
+                for found in page:
+                    written: datetime = found["last_modified"]
+                    if written.timestamp() < before:
+                        yield found["path"]
 
     def prune(self, prefix: str, before: float) -> None:
         """Remove empty folders under a prefix that were last changed before a time."""

@@ -98,10 +98,10 @@ class Dispatch:
         except ApiError as refusal:
             # An unanswered submit may have gone through: its staged bytes are left to the sweeper.
             if not isinstance(refusal.__cause__, FAILURES):
-                await self.blobs.delete(*staged)
+                await self.blobs.discard(*staged)
             return refuse(prepared.request, [refusal])
         if answer != "accepted":
-            await self.blobs.delete(*staged)
+            await self.blobs.discard(*staged)
         return Accepted(prepared.request, job.uuid, prepared.delivery)
 
     async def _queue(self, caller: Caller, prepared: Prepared) -> Submitted:

@@ -122,9 +122,9 @@ class Handling:
                 await asyncio.sleep(_RETRY_SECONDS)
         if not kept:
             log.warning("late_answer_refused", task=claim.job.uuid, worker=claim.worker)
-            await self.blobs.delete(*(image["blob"] for image in outcome.images))
+            await self.blobs.discard(*(image["blob"] for image in outcome.images))
             return
-        await self.blobs.delete(*claim.job.staged)
+        await self.blobs.discard(*claim.job.staged)
 
     def _tell(self, step: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> None:
         """Note something that nobody waits for."""

@@ -49,7 +49,7 @@ class Reuse:
             image = await self.images.use(owner, old)
             made = image and await self._copied(owner, image, new, job, kept)
             if not image or not made:
-                await self.blobs.delete(*blobs.values())
+                await self.blobs.discard(*blobs.values())
                 return None
             blobs[image.blob] = made["blob"]
             records.append(made)

@@ -57,7 +57,7 @@ class Sweeper:
                     await self.heal()
                     await self.bury()
                     heal_at = time.monotonic() + _HEAL_SECONDS
-            except (ApiError, *FAILURES) as failure:
+            except (ApiError, OSError, *FAILURES) as failure:
                 log.warning("sweep_failed", reason=str(failure))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _SWEEP_SECONDS)

@@ -112,7 +112,7 @@ class Uploads:
             len(data), "" if at is None else at, _KEPT_SECONDS,
         )  # fmt: skip
         if counted is None:
-            await self.blobs.delete(blob)
+            await self.blobs.discard(blob)
             return False
         upload.parts[index] = (blob, len(data))
         upload.got, upload.have = counted
@@ -144,7 +144,7 @@ class Uploads:
             "upload_close", self.store.home(upload.tenant), upload.tenant, upload.uuid, upload.id, content,
             self._done_seconds,
         )  # fmt: skip
-        await self.blobs.delete(*(blob for blob, _ in upload.parts.values()))
+        await self.blobs.discard(*(blob for blob, _ in upload.parts.values()))
 
     async def _joined(self, blobs: Iterable[str], path: Path) -> str:
         """Blobs one after the other in a file; the hash of that."""

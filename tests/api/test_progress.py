@@ -71,4 +71,4 @@ async def test_details(beside: Beside) -> None:
             while "text" not in (item := (await client.ask(asked))[0]["data"][0]["response"]["data"][0]):
                 items.append(item)
         assert items[0]["queuePosition"] == 0
-        assert items[-1]["stage"] == "sleeping"
+        assert "sleeping" in [item.get("stage") for item in items]

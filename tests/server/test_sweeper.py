@@ -13,6 +13,7 @@ import pytest
 
 from server import sweeper as module
 from server.blobs import Blobs
+from server.errors import UploadFailed
 from server.images import Images
 from server.jobs import Outcome
 from server.queue import GROUP, Queue
@@ -146,7 +147,7 @@ async def test_blobs_fail(sweeper, queue, blobs, store, config):
     path = Path(blobs.path(gone["blob"]))
     path.unlink()
     path.mkdir()
-    with pytest.raises(OSError):
+    with pytest.raises(UploadFailed):
         await sweeper.expire()
     path.rmdir()
     assert await sweeper.expire() == 1
