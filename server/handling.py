@@ -22,13 +22,12 @@ from server.catalog import Catalog
 from server.config import Config
 from server.doing import Aside, Doing
 from server.errors import ApiError, InternalServerError, ProcessingFailed, ServiceUnavailable
-from server.inputs import Inputs
 from server.jobs import Claim, Job, Outcome
 from server.log import log
 from server.piece import Phase, Piece
 from server.queue import Queue
 from server.receipts import Clock
-from server.runner import Runner, Stopped
+from server.runner import Stopped
 from server.webhooks import owed
 
 _RUNNING_SECONDS = 0.05
@@ -38,14 +37,12 @@ _RETRY_SECONDS = 0.5
 class Handling:
     """What a worker does with its claims."""
 
-    def __init__(
-        self, config: Config, queue: Queue, blobs: Blobs, catalog: Catalog, inputs: Inputs, runner: Runner
-    ) -> None:
+    def __init__(self, config: Config, queue: Queue, blobs: Blobs, catalog: Catalog, doing: Doing) -> None:
         self.config = config
         self.queue = queue
         self.blobs = blobs
         self.catalog = catalog
-        self.doing = Doing(config, queue, blobs, catalog, inputs, runner)
+        self.doing = doing
         self._telling = set[asyncio.Future[Any]]()
 
     async def handle(self, claim: Claim, entered: Callable[[Phase], None]) -> None:

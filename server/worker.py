@@ -20,6 +20,7 @@ from redis.exceptions import ResponseError
 from server.blobs import Blobs
 from server.catalog import Catalog
 from server.config import Config
+from server.doing import Doing
 from server.errors import ApiError
 from server.fetch import Fetcher
 from server.handling import Handling
@@ -60,7 +61,8 @@ class Worker:
         catalog = Catalog.discover(config.tasks)
         images = Images(self.store, config.image_ttl)
         self.inputs = Inputs(config, self.queue, images, blobs, fetcher, catalog)
-        self.handling = Handling(config, self.queue, blobs, catalog, self.inputs, self.runner)
+        doing = Doing(config, self.queue, blobs, catalog, self.inputs, self.runner)
+        self.handling = Handling(config, self.queue, blobs, catalog, doing)
         self._inherit = inherit
         self._reclaim_at = 0.0
         self._turn = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
@@ -19,9 +20,10 @@ from server.config import Config
 from server.dispatch import Checked
 from server.errors import ApiError, InvalidParameter, MaxRequestSizeExceeded, MissingParameter, TaskNotFound
 from server.gateway import Gateway
+from server.graph import Step
 from server.jobs import Known, Standing
 from server.log import incident
-from server.prepare import Caller, Prepared
+from server.prepare import Caller, Prepared, Refused, Request
 from server.schema import Params, Uuid4
 
 _POLL_SECONDS = 0.02
@@ -44,6 +46,16 @@ async def check_frame(gateway: Gateway, caller: Caller, prepared: Prepared) -> v
         return v1.errors(answer.failures, sent)
     expected = {} if answer.seconds is None else {"estimatedSeconds": round(answer.seconds, 3)}
     return v1.data([v1.echo(sent) | {"valid": True} | expected | {"cost": 0}])
+
+
+def steps_of(
+    config: Config, objects: list[dict[str, Any]], check: Callable[[Request], Prepared | Refused]
+) -> list[Step]:
+    """Each object of an array: checked, refused, or, as it was sent, a task of the conversation or one too many."""
+    return [
+        sent if sent.get("taskType") in CONVERSATION or place >= config.max_tasks_per_array else check(v1.level(sent))
+        for place, sent in enumerate(objects)
+    ]
 
 
 def too_many(config: Config, sent: dict[str, Any]) -> v1.Frame:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from server.api import v1
-from server.api.answers import ASKED, CONVERSATION, ENDED, ack_frame, answered, check_frame, news, too_many
+from server.api.answers import ASKED, ENDED, ack_frame, answered, check_frame, news, steps_of, too_many
 from server.api.arrivals import Arrivals, awaited
 from server.api.binary import announcement
 from server.api.entrance import authenticated
@@ -84,12 +84,8 @@ class Connection:
             await self.answer(steps)
 
     def prepare(self, objects: list[dict[str, Any]]) -> list[Step]:
-        """Each object of a message: checked, refused, or a task of the conversation as it was sent."""
-        limit = self.gateway.config.max_tasks_per_array
-        return [
-            sent if sent.get("taskType") in CONVERSATION or place >= limit else self._checked(v1.level(sent))
-            for place, sent in enumerate(objects)
-        ]
+        """The objects of a message, ready to be carried out."""
+        return steps_of(self.gateway.config, objects, self._checked)
 
     def _checked(self, request: Request) -> Prepared | Refused:
         announced = announcement(self.gateway.dispatch, self.caller, request) if self._arrivals else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from server.api import v1
-from server.api.answers import ASKED, CONVERSATION, ack_frame, answered, check_frame, news, silent, too_many
+from server.api.answers import ASKED, ack_frame, answered, check_frame, news, silent, steps_of, too_many
 from server.api.body import bearer, read_body
 from server.api.exchange import Exchange, exchange
 from server.api.outcomes import outcome_frame
@@ -55,19 +56,10 @@ class TaskArray:
         if not objects:
             raise InvalidRequest("There is nothing to do after the authentication. Send at least one task object.")
         async with exchange(self.gateway, request, tenant, dry=v1.dry(request.query_params.get("dryRun"))) as found:
-            steps = await asyncio.to_thread(self._prepare, found, objects)
+            check = partial(self.gateway.dispatch.prepare, found.caller)
+            steps = await asyncio.to_thread(steps_of, self.gateway.config, objects, check)
             steps, _ = self.gateway.dispatch.arranged(steps)
             return await asyncio.gather(*(self._answer(found, step) for step in steps))
-
-    def _prepare(self, exchange: Exchange, objects: list[dict[str, Any]]) -> list[Step]:
-        """Each object of the array: checked, refused, or a task of the conversation as it was sent."""
-        dispatch, limit = self.gateway.dispatch, self.gateway.config.max_tasks_per_array
-        return [
-            sent
-            if sent.get("taskType") in CONVERSATION or place >= limit
-            else dispatch.prepare(exchange.caller, v1.level(sent))
-            for place, sent in enumerate(objects)
-        ]
 
     async def _answer(self, exchange: Exchange, sent: Step) -> v1.Frame:
         if not isinstance(sent, dict):
@@ -89,10 +81,8 @@ class TaskArray:
         try:
             return await self._run(exchange, step)
         except Exception as bug:
-            failure = incident("step_failed", bug, tenant=exchange.caller.tenant.id).as_dict()
-            if isinstance(step, Prepared) and step.graph:
-                step.graph.told(step.job.uuid, failure)
-            return v1.errors([failure], step.request.sent)
+            failure = incident("step_failed", bug, tenant=exchange.caller.tenant.id)
+            return v1.errors([failure.as_dict()], step.request.sent)
 
     async def _run(self, exchange: Exchange, prepared: Prepared | Refused) -> v1.Frame:
         sent, config = prepared.request.sent, self.gateway.config

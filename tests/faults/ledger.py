@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sized
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,24 @@ from tests.client import Client, new_task
 from tests.harness import Installation
 
 Task = dict[str, Any]
+
+
+async def coming_back(
+    dial: Callable[[], Client], unfinished: Callable[[], Sized], converse: Callable[[Client], Awaitable[None]]
+) -> None:
+    """Be a client that connects again after every cut, with its session, as long as something is unfinished."""
+    session = ""
+    while unfinished():
+        with suppress(OSError, IndexError, websockets.WebSocketException):
+            client = dial()
+            try:
+                await client.connect(session)
+                session = client.session
+                await converse(client)
+            finally:
+                if hasattr(client, "socket"):
+                    await client.close()
+        await asyncio.sleep(0.05)
 
 
 class Ledger:
@@ -53,20 +71,9 @@ class Ledger:
                 self.take(await client.next(seconds))
 
     async def persist(self, server: Installation, seconds: float = 60) -> None:
-        """Be a client that comes back: to any gateway, with its session, sending again what was not answered."""
-        session = ""
+        """Be a client that comes back to any gateway, sending again what was not answered."""
         async with asyncio.timeout(seconds):
-            while self.open:
-                with suppress(OSError, IndexError, websockets.WebSocketException):
-                    client = server.client(len(server.ports) - 1)
-                    try:
-                        await client.connect(session)
-                        session = client.session
-                        await self._converse(client)
-                    finally:
-                        if hasattr(client, "socket"):
-                            await client.close()
-                await asyncio.sleep(0.05)
+            await coming_back(lambda: server.client(len(server.ports) - 1), lambda: self.open, self._converse)
 
     async def _converse(self, client: Client) -> None:
         """Send one open task after the other, ten ahead of their answers."""

@@ -158,19 +158,13 @@ async def graphs(client: Client, marker) -> None:
 
 async def test_random_graphs(store, cluster):
     """Random graphs of tenants in all shards end as a plain oracle says."""
-    queue, chance, done = Queue(store), random.Random(2), asyncio.Event()
+    queue, chance = Queue(store), random.Random(2)
     await queue.prepare()
     dispatch = Dispatch(
         Catalog.discover(("tests.misbehaving",)), queue, Tenants(store, store.config), Blobs(store.config.blob_url)
     )
     graphs, play = [Drawn.new(chance, number) for number in range(100)], Play(dispatch, chance)
-    workers = [asyncio.create_task(play.worker(done, base)) for base in store.bases for _ in range(4)]
-    await asyncio.gather(*map(play.graph, graphs))
-    async with asyncio.timeout(20):
-        while (await queue.depth())[0]:
-            await asyncio.sleep(0.01)
-    done.set()
-    await asyncio.gather(*workers)
+    await play.all(graphs, store.bases, 4)
     for graph in graphs:
         await check(queue, play, graph)
 

@@ -6,15 +6,14 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import websockets
 from PIL import Image
 
 from tests.client import Client, new_task, request
+from tests.faults.ledger import coming_back
 from tests.harness import Installation
 
 _ROUNDS = 8
@@ -57,19 +56,10 @@ class Persistent:
         return [one for one in self.rounds if not one.answered <= self.answers.keys()]
 
     async def run(self) -> None:
-        session = ""
         async with asyncio.timeout(60):
-            while self.open:
-                with suppress(OSError, IndexError, websockets.WebSocketException):
-                    client = self.server.client(query="?features=binary,events")
-                    try:
-                        await client.connect(session)
-                        session = client.session
-                        await self._converse(client)
-                    finally:
-                        if hasattr(client, "socket"):
-                            await client.close()
-                await asyncio.sleep(0.05)
+            await coming_back(
+                lambda: self.server.client(query="?features=binary,events"), lambda: self.open, self._converse
+            )
 
     async def _converse(self, client: Client) -> None:
         for one in self.open:

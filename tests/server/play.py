@@ -84,6 +84,17 @@ class Play:
         self._names = count()
         self._room = asyncio.Semaphore(40)
 
+    async def all(self, graphs: list[Drawn], bases: list[str], workers: int) -> None:
+        """Play graphs to their ends, with so many workers on each shard."""
+        done = asyncio.Event()
+        working = [asyncio.create_task(self.worker(done, base)) for base in bases for _ in range(workers)]
+        await asyncio.gather(*map(self.graph, graphs))
+        async with asyncio.timeout(20):
+            while (await self.queue.depth())[0]:
+                await asyncio.sleep(0.01)
+        done.set()
+        await asyncio.gather(*working)
+
     async def graph(self, graph: Drawn) -> None:
         """Send a graph in one array, its tasks in any order; somewhen in this its victim is cancelled, if it is."""
         self.graphs |= dict.fromkeys(graph.parents, graph)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from server.blobs import Blobs
 from server.catalog import Catalog
 from server.config import Config
+from server.doing import Doing
 from server.fetch import Fetcher
 from server.handling import Handling
 from server.images import Images
@@ -19,7 +20,7 @@ async def test_unknown_type(queue: Queue, config: Config):
     """A task of a type that the worker does not have ends, and its receiver is told."""
     blobs, catalog = Blobs(config.blob_url), Catalog.discover([])
     inputs = Inputs(config, queue, Images(queue.store, 60), blobs, Fetcher((), 10**6, 1), catalog)
-    handling = Handling(config, queue, blobs, catalog, inputs, Runner(config))
+    handling = Handling(config, queue, blobs, catalog, Doing(config, queue, blobs, catalog, inputs, Runner(config)))
     await submit(queue, job := new_job(webhook="http://there/"))
     await handling.handle(await claim(queue), lambda _: None)
     known = await queue.known(TENANT, job.uuid)

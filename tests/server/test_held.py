@@ -55,16 +55,10 @@ async def state(queue: Queue, job: Job) -> str:
 async def test_random_graphs(queue, config, redis):
     """A thousand random graphs end as a plain oracle says, each task once and after those it builds on, whatever
     fails or is cancelled, with a worker killed in every tenth; nothing is left behind."""
-    chance, done = random.Random(5), asyncio.Event()
+    chance = random.Random(5)
     dispatch = Dispatch(Catalog.discover(config.tasks), queue, Tenants(queue.store, config), Blobs(config.blob_url))
     graphs, play = [Drawn.new(chance, number) for number in range(1000)], Play(dispatch, chance)
-    workers = [asyncio.create_task(play.worker(done, queue.store.bases[0])) for _ in range(16)]
-    await asyncio.gather(*map(play.graph, graphs))
-    async with asyncio.timeout(20):
-        while (await queue.depth())[0]:
-            await asyncio.sleep(0.01)
-    done.set()
-    await asyncio.gather(*workers)
+    await play.all(graphs, queue.store.bases, 16)
     for graph in graphs:
         await check(queue, play, graph)
     assert sum(len(begun) == 2 for begun in play.begun.values()) > 70, "no worker was killed"
