@@ -79,12 +79,13 @@ async def test_bucket(redis, tmp_path):
             server.start_all(workers=1)
             async with server.client() as client:
                 item = await client.run("imageUpload", image=PNG)
+                wait_for(lambda: len(served.objects) == 1, 10)  # the bytes that came with the task go once it has ended
                 (name,) = served.objects
                 assert name.startswith(f"images-of-mine/images/{tenant_named('tester').id}/")
                 with urllib.request.urlopen(item["imageURL"], timeout=5) as answer:
                     assert answer.read() == served.objects[name][0]
                 again = await client.run("mediaStorage", media=item["imageUUID"], operation="upload")
-                assert len(served.objects) == 2
+                wait_for(lambda: len(served.objects) == 2, 10)
                 served.failing = True
                 assert (await client.fail("imageUpload", image=PNG))["code"] == "uploadFailed"
                 served.failing = False
