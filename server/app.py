@@ -16,10 +16,10 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from server import asyncapi, openapi
-from server.api import tasks, v2_removal, v3_routes
+from server.api import schemas, tasks, v2_removal, v3_routes, web
 from server.api.files import ImageFile
 from server.api.pages import Pages
 from server.api.protocol import Protocol
@@ -54,8 +54,7 @@ def build(gateway: Gateway) -> Starlette:
         yield {"vouch": vouch}
         await gateway.stop()
 
-    routes = [
-        Route("/", pages.discovery),
+    routes: list[BaseRoute] = [
         Route("/livez", pages.live),
         Route("/healthz", pages.live),
         Route("/readyz", pages.ready),
@@ -67,9 +66,9 @@ def build(gateway: Gateway) -> Starlette:
     ]
     for path in ("/v1", "/v1/"):
         routes += [Route(path, array.__call__, methods=["POST"]), WebSocketRoute(path, socket)]
-    routes += tasks.routes(gateway)
-    routes += v2_removal.routes(gateway)
-    routes += v3_routes.routes(gateway)
+    routes += web.routes(gateway, pages)
+    for face in (schemas, tasks, v2_removal, v3_routes):
+        routes += face.routes(gateway)
     handlers: dict[Any, Any] = {ApiError: _refused, Exception: _broken, 404: _nowhere, 405: _nowhere}
     app = Starlette(routes=routes, middleware=[_cors(gateway.config)], exception_handlers=handlers, lifespan=lifespan)
     app.router.redirect_slashes = False

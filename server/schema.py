@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
 
 _ACRONYMS = {"uuid": "UUID", "url": "URL", "uri": "URI", "cfg": "CFG", "nsfw": "NSFW", "svg": "SVG"}
 
@@ -65,6 +66,10 @@ class _Reference:
 
     def __init__(self, unless: str = "") -> None:
         self.unless = unless
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Forms made from a schema offer pictures here."""
+        return {**handler(core), "x-image": True}
 
 
 ImageRef = Annotated[

@@ -181,6 +181,8 @@ GREETING = """
 taskarray is ready at http://{host}:{port}   (data in {data}, Ctrl-C stops it)
 API key: {key}
 
+  In a browser: http://{host}:{port}/#key={key}
+
   curl http://{host}:{port}/v1 -H 'Authorization: Bearer {key}' \\
     -d '[{{"taskType": "imageUpload", "taskUUID": "'$(cat /proc/sys/kernel/random/uuid 2>/dev/null || uuidgen)'", \
 "image": "{pixel}"}}]'

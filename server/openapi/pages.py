@@ -26,7 +26,7 @@ def refusals() -> dict[str, Part]:
 def paths(catalog: Catalog) -> dict[str, Part]:
     """The addresses of these pages."""
     live = content(members(["status"], status={"const": "live"}))
-    ready = content(component("Readiness"))
+    ready, schema = content(component("Readiness")), content({"type": "object"})
     return {
         "/": _page("getDiscovery", "What this server is and where its doors are.", content({"type": "object"})),
         "/livez": _page("getLive", "The process answers.", live),
@@ -37,6 +37,8 @@ def paths(catalog: Catalog) -> dict[str, Part]:
         "/metrics": _page("getMetrics", "Figures for Prometheus.", content(text(), "text/plain")),
         "/openapi.json": _page("getOpenAPI", "This document.", content({"type": "object"})),
         "/asyncapi.json": _page("getAsyncAPI", "The WebSocket at /v1, in AsyncAPI 3.0.", content({"type": "object"})),
+        "/schemas.json": _page("getSchemas", "What every task takes and gives, as JSON Schemas.", schema),
+        "/schemas/{name}.json": _one("getSchema", "The same of one task type.", schema),
         "/im/{tenant}/{name}": {"get": _image("getImage"), "head": _image("headImage")},
     }
 
@@ -44,6 +46,11 @@ def paths(catalog: Catalog) -> dict[str, Part]:
 def _page(name: str, summary: str, found: Part, **others: Part) -> Part:
     about = {"operationId": name, "summary": summary, "security": []}
     return {"get": about | {"responses": {"200": answer(summary, found), **others}}}
+
+
+def _one(name: str, summary: str, found: Part) -> Part:
+    page = _page(name, summary, found, **{"404": answer("There is none.", content(component("Failure")))})
+    return {"get": page["get"] | {"parameters": [parameter("path", "name", text("A task type."))]}}
 
 
 def _image(name: str) -> Part:

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from starlette.routing import WebSocketRoute
+from starlette.routing import Mount, WebSocketRoute
 
 from server.api import v2_order
 from server.api.answers import CONVERSATION
@@ -64,8 +64,8 @@ def test_every_address() -> None:
     """Every address of the server is in the document with its methods, and no other; those of models one by one."""
     found, shown = dict[str, set[str]](), dict[str, set[str]]()
     for route in build(Gateway(Config.read({}))).routes:
-        if isinstance(route, WebSocketRoute):
-            continue
+        if isinstance(route, WebSocketRoute | Mount) or not route.include_in_schema:
+            continue  # not HTTP, and what only browsers are shown
         path = route.path.replace(":path}", "}").replace("/api/v2/", "/api/v3/").removesuffix("/") or "/"
         methods = {"POST"} if path == "/v2" else getattr(route, "methods", None) or {"GET"}
         found.setdefault(path, set()).update(methods - {"HEAD"})
