@@ -1,4 +1,4 @@
-"""A browser over a server of real processes. A page that logs an error or loads anything from elsewhere fails its test."""
+"""A browser over a server of real processes. A page that logs an error fails its test."""
 
 from __future__ import annotations
 
