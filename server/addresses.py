@@ -59,7 +59,12 @@ _NEVER_PUBLIC: tuple[Network, ...] = tuple(
 
 
 class Refused(httpcore2.ConnectError):
-    """The URL, its address or its port may not be used. The text says why and is fit for the client."""
+    """The URL, its address or its port may not be used. The text says why and is fit for the client, `rule` in one word
+    for the counters."""
+
+    def __init__(self, text: str, rule: str = "form") -> None:
+        super().__init__(text)
+        self.rule = rule
 
 
 class Unresolved(httpcore2.ConnectError):
@@ -91,9 +96,9 @@ def read_url(text: str, base: str = "") -> Target:
     except ValueError:
         raise Refused("it is not a well-formed URL") from None
     if parts.scheme not in ("http", "https"):
-        raise Refused("only http and https URLs are fetched")
+        raise Refused("only http and https URLs are fetched", "scheme")
     if "@" in parts.netloc:
-        raise Refused("it carries a user name or a password, and the server signs in nowhere")
+        raise Refused("it carries a user name or a password, and the server signs in nowhere", "sign-in")
     if port == 0:
         raise Refused("no server listens on port 0")
     url = httpcore2.URL(scheme=parts.scheme, host=host, port=port, target=target)
@@ -193,7 +198,7 @@ class Guard(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """Always refused: a URL has no business with this machine's sockets."""
-        raise Refused("it leads to a Unix socket")
+        raise Refused("it leads to a Unix socket", "address")
 
     async def sleep(self, seconds: float) -> None:
         """Wait, as a backend must be able to."""
@@ -221,14 +226,14 @@ class Guard(httpcore2.AsyncNetworkBackend):
         if any(connected in network for network in self._allow):
             return str(connected)
         if not is_public(address):
-            raise Refused(f"{host} is not, or not only, a public address; {_ALLOW}")
+            raise Refused(f"{host} is not, or not only, a public address; {_ALLOW}", "address")
         if port not in self._ports:
             raise self._wrong_port(port)
         return str(address)
 
     def _wrong_port(self, port: int) -> Refused:
         ports = " and ".join(map(str, self._ports))
-        return Refused(f"public servers are reached on the ports {ports} only, not on {port}; {_ALLOW}")
+        return Refused(f"public servers are reached on the ports {ports} only, not on {port}; {_ALLOW}", "port")
 
 
 def guarded_client(guard: Guard) -> httpcore2.AsyncConnectionPool:

@@ -18,6 +18,7 @@ from server.errors import (
     TaskCancelled,
 )
 from server.jobs import Reference
+from server.tally import tally
 
 MOST_MEMBERS = 10_000
 """Tasks in one batch: a task about it takes Redis time for each."""
@@ -31,10 +32,12 @@ def refused(
     """What the step `submit` says, as a failure; None where the task is taken or known. `place` counts from 1."""
     match word:
         case "full":
+            tally.add("rate_limited", "queue")
             sentence = f"This key has {config.max_queued_per_key} tasks waiting or running, as many as it may"
             sentence += " (TASKARRAY_MAX_QUEUED_PER_KEY). Send this one again when some have ended."
             return RateLimitExceeded(sentence, retryAfter=_FULL_SECONDS)
         case "full for all":
+            tally.add("rate_limited", "queue_of_all")
             sentence = "The queue is full; nothing was accepted. Send the task again in a moment."
             return ServiceUnavailable(sentence, retryAfter=_FULL_SECONDS)
         case "full batch":

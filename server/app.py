@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any
 
@@ -18,9 +18,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from server import asyncapi, openapi
-from server.api import schemas, tasks, v2_removal, v3_routes, web
+from server import asyncapi, manual, openapi
+from server.api import board, schemas, tasks, v2_removal, v3_routes, web
+from server.api import manual as docs
 from server.api.files import ImageFile
+from server.api.metrics import Scrapes
 from server.api.pages import Pages
 from server.api.protocol import Protocol
 from server.api.v1_http import TaskArray
@@ -39,7 +41,36 @@ def build(gateway: Gateway) -> Starlette:
     # Nobody may ever ask for the documents, and they take a moment to write.
     http = cache(lambda: orjson.dumps(openapi.document(gateway.catalog)))
     sockets = cache(lambda: orjson.dumps(asyncapi.document(gateway.catalog, gateway.config.public_url)))
+    book = cache(lambda: manual.written(gateway.catalog, gateway.config))
     pages, socket, array = Pages(gateway, http, sockets), Socket(gateway), TaskArray(gateway)
+
+    routes: list[BaseRoute] = [
+        Route("/livez", pages.live),
+        Route("/healthz", pages.live),
+        Route("/readyz", pages.ready),
+        Route("/startupz", pages.started),
+        Route("/version", pages.version),
+        *([] if gateway.config.metrics_port else [_scraped(gateway)]),
+        Route("/openapi.json", pages.description),
+        Route("/asyncapi.json", pages.description),
+        Route("/v1/uploads/{taskUUID}", RawUpload(gateway).__call__, methods=["PUT"]),
+        Route("/im/{tenant}/{name}", ImageFile(gateway).__call__, methods=["GET", "HEAD"]),
+    ]
+    for path in ("/v1", "/v1/"):
+        routes += [Route(path, array.__call__, methods=["POST"]), WebSocketRoute(path, socket)]
+    routes += web.routes(gateway, pages) + docs.routes(gateway, book)
+    for face in (board, schemas, tasks, v2_removal, v3_routes):
+        routes += face.routes(gateway)
+    handlers: dict[Any, Any] = {ApiError: _refused, Exception: _broken, 404: _nowhere, 405: _nowhere}
+    app = Starlette(
+        routes=routes, middleware=[_cors(gateway.config)], exception_handlers=handlers, lifespan=_lifespan(gateway)
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _lifespan(gateway: Gateway) -> Callable[[Starlette], AbstractAsyncContextManager[dict[str, Any]]]:
+    """What runs around the requests, and what each of them is lent."""
 
     async def vouch(key: str) -> bool:
         try:
@@ -54,25 +85,11 @@ def build(gateway: Gateway) -> Starlette:
         yield {"vouch": vouch}
         await gateway.stop()
 
-    routes: list[BaseRoute] = [
-        Route("/livez", pages.live),
-        Route("/healthz", pages.live),
-        Route("/readyz", pages.ready),
-        Route("/metrics", pages.metrics),
-        Route("/openapi.json", pages.description),
-        Route("/asyncapi.json", pages.description),
-        Route("/v1/uploads/{taskUUID}", RawUpload(gateway).__call__, methods=["PUT"]),
-        Route("/im/{tenant}/{name}", ImageFile(gateway).__call__, methods=["GET", "HEAD"]),
-    ]
-    for path in ("/v1", "/v1/"):
-        routes += [Route(path, array.__call__, methods=["POST"]), WebSocketRoute(path, socket)]
-    routes += web.routes(gateway, pages)
-    for face in (schemas, tasks, v2_removal, v3_routes):
-        routes += face.routes(gateway)
-    handlers: dict[Any, Any] = {ApiError: _refused, Exception: _broken, 404: _nowhere, 405: _nowhere}
-    app = Starlette(routes=routes, middleware=[_cors(gateway.config)], exception_handlers=handlers, lifespan=lifespan)
-    app.router.redirect_slashes = False
-    return app
+    return lifespan
+
+
+def _scraped(gateway: Gateway) -> Route:
+    return Route("/metrics", Scrapes(gateway).metrics)
 
 
 def _cors(config: Config) -> Middleware:
@@ -100,6 +117,19 @@ async def _nowhere(request: Request, failure: Any) -> Response:
     kind = MethodNotAllowed if failure.status_code == MethodNotAllowed.status else NotFound
     body = orjson.dumps({"error": wire(kind(sentence).as_dict())})
     return Response(body, kind.status, failure.headers, "application/json")
+
+
+def _metrics_server(gateway: Gateway) -> Server | None:
+    """What answers on the port that only Prometheus is to reach, if there is one."""
+    config = gateway.config
+    if not config.metrics_port:
+        return None
+    return Server(
+        uvicorn.Config(
+            Starlette(routes=[_scraped(gateway)]), host=config.metrics_host or config.host, port=config.metrics_port,
+            lifespan="off", log_config=None, access_log=False, http="httptools", timeout_graceful_shutdown=1,
+        )
+    )  # fmt: skip
 
 
 class Server(uvicorn.Server):
@@ -138,4 +168,10 @@ async def serve_gateway(config: Config, listening: int | None = None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signalled)
-    await server.serve()
+    beside = _metrics_server(gateway)
+    async with asyncio.TaskGroup() as group:
+        if beside:
+            group.create_task(beside.serve())
+        await server.serve()
+        if beside:
+            beside.should_exit = True

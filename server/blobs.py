@@ -58,7 +58,11 @@ class Blobs:
 
     def free(self) -> int | None:
         """Bytes that may still be written; None where the store does not say."""
-        return shutil.disk_usage(self.root).free - self.min_free if self.root else None
+        return None if (unused := self.unused()) is None else unused - self.min_free
+
+    def unused(self) -> int | None:
+        """Free bytes of the disk; None where there is none."""
+        return shutil.disk_usage(self.root).free if self.root else None
 
     def path(self, name: str) -> Path | None:
         """Where a blob lies as a file, in a folder; None in a bucket."""
@@ -152,6 +156,13 @@ class Blobs:
                     if written.timestamp() < before:
                         yield found["path"]
 
+    async def size(self, prefix: str) -> int:
+        """How many bytes the blobs under a prefix have."""
+        if self.root:
+            return await asyncio.to_thread(_size_of, self.root / prefix)
+        with _failing():
+            return sum([found["size"] async for page in obstore.list(self._store, prefix) for found in page])
+
     def prune(self, prefix: str, before: float) -> None:
         """Remove empty folders under a prefix that were last changed before a time."""
         if not self.root:
@@ -180,6 +191,14 @@ class _failing:
     def __exit__(self, kind: object, failure: BaseException | None, trace: object) -> None:
         if isinstance(failure, OSError | BaseError):
             raise UploadFailed("The image could not be stored; nothing was kept. Try again.") from failure
+
+
+def _size_of(folder: Path) -> int:
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            size += path.stat().st_size if path.is_file() else 0
+    return size
 
 
 def _open_new(path: Path, data: bytes) -> None:

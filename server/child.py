@@ -10,22 +10,21 @@ import select
 import socket
 import struct
 import sys
-import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
 from server.catalog import Catalog, read
 from server.config import read_config
-from server.errors import ApiError, InternalServerError, TaskCancelled
+from server.errors import ApiError, TaskCancelled
 from server.lifeline import die_with_parent
-from server.log import log, start
+from server.log import incident, start
 from server.models import Models
 from server.run import Run, Stop
 from server.schema import Result, wire_name
+from server.tally import tally
 from server.task import Limits
 
 _HEAD = struct.Struct(">I")
@@ -75,14 +74,17 @@ def perform(catalog: Catalog, order: dict[str, Any], run: Run) -> dict[str, Any]
         return {"failure": failure.as_dict(), "spent": run.spent}
     except Stop:
         return {"failure": TaskCancelled().as_dict(), "spent": run.spent}
-    except Exception:
-        incident = uuid4().hex[:12]
-        log.error("task_raised", incident=incident, task_type=order["task_type"], trace=traceback.format_exc())
-        failure = InternalServerError(f"The task failed on the server, incident {incident}.")
+    except Exception as bug:
+        failure = incident("task_raised", bug, hide=order["params"], **_named(order))
         return {"failure": failure.as_dict(), "spent": run.spent}
     shown = [_item(item, task.uuid_member, run) for item in items]
     about = {"images": run.images, "forget": run.forgotten, "named": run.named, "spent": run.spent}
     return {"items": shown} | about
+
+
+def _named(order: dict[str, Any]) -> dict[str, str]:
+    """What log lines about a task have."""
+    return {"task_uuid": order["task_uuid"], "task_type": order["task_type"]}
 
 
 def _item(result: Result, uuid_member: str | None, run: Run) -> dict[str, Any]:
@@ -113,7 +115,8 @@ def main(descriptor: int, parent: int) -> None:
         if "cancel" in order:  # of a task that had just ended
             continue
         run = Run(order, replace(limits, **order["limits"]), models, wire.send, wire.stopped)
-        wire.send(perform(catalog, order, run))
+        answer = perform(catalog, order, run)
+        wire.send(answer | {"counted": tally.take()})
 
 
 if __name__ == "__main__":

@@ -21,7 +21,10 @@ from server.units import Duration, NamedKeys, Networks, Rate, Size, Unit, Words
 
 PREFIX = "TASKARRAY_"
 _PLAIN = {"port": "PORT", "redis_url": "REDIS_URL"}
-_SECRET = ("api_keys", "redis_url", "blobs")
+_SECRET = ("api_keys", "dash_keys", "redis_url", "blobs")
+
+_CLIENT = ("server", "key")
+"""Ours too, but for commands that work with a server, such as `taskarray run`; a server does not read them."""
 
 
 class ConfigError(Exception):
@@ -43,6 +46,7 @@ class Config(BaseModel):
     shards: int = Field(1, ge=1, le=1024, description="Slots the keys are spread over; for a Redis Cluster.")
     blobs: str = Field("", description="Where image bytes lie: a folder or s3://…; empty is `images` in data.")
     api_keys: NamedKeys = Field((), description="Keys besides the stored ones, as name:key pairs with commas between.")
+    dash_keys: NamedKeys = Field((), description="Keys that may use the live board; the same key may stand in both.")
     workers: int = Field(0, ge=0, le=512, description="Worker processes of `serve`; 0 is one a core.")
     tasks: Words = Field((), description="Further Python packages with task files, with commas between.")
 
@@ -121,6 +125,8 @@ class Config(BaseModel):
     drain_timeout: Duration = Field(30, ge=0, description="On SIGTERM, running work gets this long to finish.")
 
     origins: Words = Field((), description="Browser origins allowed besides the server's own; * is any.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port of /metrics alone; 0: on the main port.")
+    metrics_host: str = Field("", description="Address that this port is on; empty: that of the server.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="Log lines; auto is JSON off a terminal.")
 
@@ -162,7 +168,7 @@ class Config(BaseModel):
                     values[name.removesuffix("_file")] = Path(value).read_text().strip()
                 except OSError as failure:
                     problems.append(f"{variable}={value!r}: {failure.strerror}")
-            elif variable.startswith(PREFIX):
+            elif variable.startswith(PREFIX) and name not in _CLIENT:
                 problems.append(_unknown(variable))
         values = {name: value for name, value in values.items() if value != ""}
         try:
@@ -179,7 +185,7 @@ class Config(BaseModel):
         rows = list[tuple[str, str, str]]()
         for name in type(self).model_fields:
             variable, value = variable_of(name), spelled(getattr(self, name), type(self).model_fields[name])
-            masked = "***" if name in _SECRET and ("@" in value or name == "api_keys") and value else value
+            masked = "***" if name in _SECRET and ("@" in value or name.endswith("_keys")) and value else value
             rows.append((variable, masked, "environment" if environment.get(variable) else "default"))
         return rows
 
@@ -198,7 +204,7 @@ def _field_of(variable: str) -> str:
 
 
 def _unknown(variable: str) -> str:
-    near = difflib.get_close_matches(variable.removeprefix(PREFIX).lower(), list(Config.model_fields), 1)
+    near = difflib.get_close_matches(variable.removeprefix(PREFIX).lower(), [*Config.model_fields, *_CLIENT], 1)
     return f"{variable} is not a setting" + (f"; did you mean {variable_of(near[0])}?" if near else ".")
 
 

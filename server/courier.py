@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from uuid import uuid4
 
 from server.config import Config
 from server.delivery import Messenger, Undelivered
 from server.errors import ServiceUnavailable
-from server.log import log
+from server.log import incident, log
 from server.store import Store
+from server.tally import tally
 from server.webhooks import Delivery, Webhooks
 
 _LOOK_SECONDS = 0.5
@@ -84,7 +84,7 @@ class Courier:
     async def _deliver(self, delivery: Delivery) -> None:
         """One attempt, and what follows from it."""
         about = {
-            "delivery": delivery.id, "task": delivery.task, "tenant": delivery.tenant, "host": delivery.host,
+            "delivery": delivery.id, "task_uuid": delivery.task, "tenant": delivery.tenant, "host": delivery.host,
             "kind": delivery.kind, "attempt": delivery.attempt,
         }  # fmt: skip
         try:
@@ -92,11 +92,14 @@ class Courier:
         except Undelivered as failure:
             again = not failure.final and delivery.attempt < self.config.webhook_attempts
             pause = self._pause(delivery.attempt, failure.after) if again else None
+            tally.add("webhook_attempts", "given_up" if pause is None else "failed")
             log.warning("undelivered", **about, reason=failure.reason, again_s=pause)
             await _persevere(partial(self.webhooks.undelivered, delivery, failure.reason, pause))
         except ServiceUnavailable:
+            tally.add("webhook_attempts", "put_off")
             log.warning("delivery_put_off", **about)  # without Redis nothing can be said of it: it waits for its lease
         else:
+            tally.add("webhook_attempts", "delivered")
             log.info("delivered", **about, status=status)
             await _persevere(partial(self.webhooks.delivered, delivery))
         finally:
@@ -109,9 +112,8 @@ class Courier:
         except (Undelivered, ServiceUnavailable):
             raise
         except Exception as bug:
-            incident = uuid4().hex[:12]
-            log.error("delivery_raised", incident=incident, delivery=delivery.id, exc_info=bug)
-            raise Undelivered(f"this server failed, incident {incident}") from bug
+            failure = incident("delivery_raised", bug, delivery=delivery.id, task_uuid=delivery.task)
+            raise Undelivered(failure.message) from bug
 
     def _pause(self, attempt: int, asked: float) -> float:
         """Seconds until the next attempt: longer each time, uneven, and no less than the receiver asks for."""

@@ -31,6 +31,7 @@ from server.images import Images
 from server.jobs import Known
 from server.queue import Queue
 from server.store import Store
+from server.tally import tally
 from server.tenants import Tenant, Tenants
 from server.webhooks import Delivery
 
@@ -77,6 +78,7 @@ class Messenger:
             async with asyncio.timeout(limit):
                 return await self._exchange(delivery, method, headers, content)
         except Refused as refused:
+            tally.add("fetch_blocked", refused.rule)
             raise Undelivered(f"not sent: {refused}", final=True) from None
         except Unresolved as unresolved:
             raise Undelivered(str(unresolved)) from None
@@ -93,7 +95,9 @@ class Messenger:
             raise Undelivered("the task's outcome is no longer kept", final=True)
         body = await self._body(delivery, known)
         secret = await self.tenants.webhook_secret(Tenant(delivery.tenant, ""))
-        return {"content-type": "application/json", "content-length": str(len(body))} | signed(
+        trace = known.outcome.get("traceparent") or known.request.get("traceparent", "")
+        about = {"content-type": "application/json", "content-length": str(len(body))}
+        return about | ({"traceparent": trace} if trace else {}) | signed(
             "v3" if delivery.kind == "prediction" else "v1", secret, delivery.id, int(time.time()), body
         ), body
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import orjson
 
+from server import telemetry
 from server.addresses import RECEIVER_PORTS, Guard
 from server.blobs import Blobs
 from server.catalog import Catalog
@@ -18,6 +19,7 @@ from server.nodes import FAILURES
 from server.prepare import Caller, Prepared, Refused, Request, prepare, refuse
 from server.queue import Queue, Submitted
 from server.statistics import Statistics
+from server.tally import tally
 from server.tenants import Tenants
 
 _SHOWN = 200
@@ -63,11 +65,16 @@ class Dispatch:
 
     async def submit(self, caller: Caller, prepared: Prepared) -> Accepted | Refused:
         """Queue a checked task. Once this returns Accepted, an outcome will come."""
-        answer = None
+        answer, job = None, prepared.job
+        span = telemetry.begin("server", f"receive {job.task_type}", job.traceparent, task_uuid=job.uuid, face=job.face)
+        if span:
+            prepared = replace(prepared, job=replace(job, traceparent=span.traceparent))
         try:
             return (answer := await self._submit(caller, prepared))
         finally:
             _tell(prepared, answer)
+            if span:
+                span.end(failure=answer.failures[0]["code"] if isinstance(answer, Refused) else "")
 
     async def check(self, caller: Caller, prepared: Prepared) -> Checked | Refused:
         """Whether a checked task would be accepted. Nothing is queued, stored or counted."""
@@ -101,6 +108,7 @@ class Dispatch:
                 await self.blobs.discard(*staged)
             return refuse(prepared.request, [refusal])
         if answer != "accepted":
+            tally.add("duplicates", answer)
             await self.blobs.discard(*staged)
         return Accepted(prepared.request, job.uuid, prepared.delivery)
 
@@ -116,6 +124,7 @@ class Dispatch:
             dry=prepared.dry,
         )
         if answer == "conflict":
+            tally.add("duplicates", answer)
             raise ConflictTaskUUID(parameter="taskUUID")
         return answer
 

@@ -6,7 +6,6 @@ The README holds its tables between two markers each; a test fails when one of t
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,8 @@ from pydantic.fields import FieldInfo
 from server.catalog import Catalog
 from server.config import Config, spelled, variable_of
 from server.envelope import Envelope
-from server.errors import CODES
+from server.errors import CODES, ApiError
+from server.rows import rows
 from server.schema import OutputParams, wire_name
 from server.task import Task
 
@@ -26,34 +26,33 @@ _BLOCK = r"(<!-- {name} -->\n).*?(<!-- end -->)"
 
 def tasks_table() -> str:
     """The task types with their parameters."""
-    rows = ["| taskType | what it does | parameters | answer |", "|---|---|---|---|"]
+    head = ["| taskType | what it does | parameters | answer |", "|---|---|---|---|"]
     tasks = {task.task_type: task for task in Catalog.discover().by_name.values()}
-    return "\n".join([*rows, *(_task_row(task) for task in tasks.values())])
+    return "\n".join([*head, *(_task_row(task) for task in tasks.values())])
 
 
 def errors_table() -> str:
     """The codes that a client can get."""
-    rows = ["| code | HTTP | try again | when |", "|---|---|---|---|"]
+    lines = ["| code | HTTP | try again | when |", "|---|---|---|---|"]
     for code, failure in sorted(CODES.items()):
-        sentence = " ".join((inspect.getdoc(failure) or "").split())
-        shown = code.replace("*", "‹Parameter›")
-        rows.append(f"| `{shown}` | {failure.status} | {'yes' if failure.retryable else 'no'} | {sentence} |")
-    return "\n".join(rows)
+        shown, sentence = code.replace("*", "‹Parameter›"), sentence_of(failure)
+        lines.append(f"| `{shown}` | {failure.status} | {'yes' if failure.retryable else 'no'} | {sentence} |")
+    return "\n".join(lines)
 
 
 def settings_table() -> str:
     """The settings with their defaults."""
-    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Config.model_fields.items():
-        rows.append(f"| `{variable_of(name)}` | {_default(field)} | {field.description} |")
-    return "\n".join(rows)
+        lines.append(f"| `{variable_of(name)}` | {_default(field)} | {field.description} |")
+    return "\n".join(lines)
 
 
 def envelope_table() -> str:
     """The members that every task may have besides its own parameters."""
-    rows = ["| member | value | default | meaning |", "|---|---|---|---|"]
+    head = ["| member | value | default | meaning |", "|---|---|---|---|"]
     schema = Envelope.model_json_schema()
-    return "\n".join([*rows, *_member_rows(schema, "", schema["$defs"])])
+    return "\n".join([*head, *_member_rows(schema, schema["$defs"])])
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -62,6 +61,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "errors": errors_table,
     "settings": settings_table,
 }
+
+
+def sentence_of(failure: type[ApiError]) -> str:
+    """When a failure happens, in one paragraph."""
+    return " ".join((inspect.getdoc(failure) or "").split())
 
 
 def refreshed(readme: str) -> str:
@@ -91,16 +95,14 @@ def _task_row(task: Task[Any, Any]) -> str:
     return f"| {names} | {task.summary} | {', '.join(parameters)} | {', '.join(answer)} |"
 
 
-def _member_rows(schema: dict[str, Any], head: str, inner: dict[str, Any]) -> Iterator[str]:
+def _member_rows(schema: dict[str, Any], definitions: dict[str, Any], head: str = "") -> Iterator[str]:
     """A row for each member of an object, and for the members of one that is an object itself."""
-    for name, about in schema["properties"].items():
-        value = about | next((choice for choice in about.get("anyOf", ()) if choice.get("type") != "null"), {})
-        required, told = name in schema.get("required", ()), about.get("default")
-        shown = f"**`{head}{name}`**" if required else f"`{head}{name}`"
-        default = "–" if told is None else f"`{told}`" if isinstance(told, str) else f"`{json.dumps(told)}`"
-        yield f"| {shown} | {_value(value)} | {default} | {about['description']} |"
-        if "$ref" in value:
-            yield from _member_rows(inner[value["$ref"].rpartition("/")[2]], f"{head}{name}.", inner)
+    for row in rows(schema, definitions, head):
+        shown = f"**`{row.place}`**" if row.required else f"`{row.place}`"
+        default = f"`{row.default}`" if row.default else "–"
+        yield f"| {shown} | {_value(row.schema)} | {default} | {row.description} |"
+        for inner in row.inside:
+            yield from _member_rows(inner.schema, definitions, f"{inner.place}.")
 
 
 def _value(schema: dict[str, Any]) -> str:

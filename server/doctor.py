@@ -3,62 +3,82 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
-import re
-import secrets
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from http.client import HTTPConnection
+from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-import orjson
 import PIL
 import pyvips
 from redis import Redis, RedisCluster
 from redis.exceptions import RedisError
 
+from server import machine
 from server.blobs import Blobs
-from server.config import PREFIX, Config
+from server.client.temporary import NotStarted
+from server.config import Config
 from server.embedded import OLDEST, EmbeddedError, find_binary
 from server.errors import ApiError
-from server.lifeline import reap
-from server.serve import PIXEL
+from server.machine import Unfit
+from server.models import Models
+from server.trial import Trial, tried
 
-_START_SECONDS = 60
-_ANSWER_SECONDS = 30
+_FULL = 0.9
+"""The share of a Redis's memory from which on it soon refuses tasks."""
+_HEAD = 4096
 
-
-class Unfit(Exception):
-    """What is wrong, and what to do about it."""
-
-
-def examine(settings: Config) -> Iterator[tuple[str, str, str]]:
-    """Every part as (part, problem, what was found); the problem of a good one is empty."""
-    parts: dict[str, Callable[[Config], str]] = {
-        "Python": _python,
-        "Redis": _redis if settings.redis_url else _binary,
-        "data folder": _data,
-        "blob store": _blobs,
-        "free disk": _disk,
-        "image libraries": _libraries,
-        "one upload": _upload,
-    }
-    for part, look in parts.items():
-        try:
-            yield part, "", look(settings)
-        except (Unfit, ApiError, EmbeddedError, RedisError, OSError) as failure:
-            yield part, str(failure) or type(failure).__name__, ""
+Part = tuple[str, Callable[[Config], str]]
 
 
-def _python(settings: Config) -> str:
-    return f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+def examine(settings: Config, *, quick: bool = False) -> Iterator[tuple[str, str, str]]:
+    """Every part as (part, problem, what was found); the problem of a good one is empty. `quick`: no server is started
+    to be tried."""
+    parts: list[Part] = [
+        ("Python", machine.python),
+        ("processor", machine.processor),
+        ("memory", machine.memory),
+        ("open files", machine.open_files),
+        ("port", machine.port),
+        ("public URL", machine.public_url),
+        ("Redis", _redis if settings.redis_url else _binary),
+        ("data folder", _data),
+        ("blob store", _blobs),
+        ("free disk", _disk),
+        ("image libraries", _libraries),
+        ("models", _models),
+    ]
+    for part in parts:
+        yield _looked(settings, part)
+    if quick:
+        return
+    with ExitStack() as stack:
+        for part in _tries(stack):
+            yield _looked(settings, part)
+
+
+def _looked(settings: Config, part: Part) -> tuple[str, str, str]:
+    name, look = part
+    try:
+        return name, "", look(settings)
+    except (Unfit, NotStarted, ApiError, EmbeddedError, RedisError, OSError, ValueError) as failure:
+        return name, str(failure) or type(failure).__name__, ""
+
+
+def _tries(stack: ExitStack) -> list[Part]:
+    """What is tried with a server of its own, which the first try starts."""
+    running = list[Trial]()
+
+    def upload(settings: Config) -> str:
+        running.append(stack.enter_context(tried(settings)))
+        return running[0].upload()
+
+    def cut_out(settings: Config) -> str:
+        if not running:
+            raise Unfit("there is no server to try it with, see above.")
+        return running[0].cut_out()
+
+    return [("one upload", upload), ("one cut-out", cut_out)]
 
 
 def _binary(settings: Config) -> str:
@@ -75,6 +95,11 @@ def _redis(settings: Config) -> str:
             raise Unfit(f"version {version} is too old; {OLDEST[0]}.{OLDEST[1]} is the oldest that will do.")
         if (policy := about.get("maxmemory_policy")) != "noeviction":
             raise Unfit(f"maxmemory-policy is {policy}: tasks would be thrown away. Set it to noeviction.")
+        most, used = int(about.get("maxmemory", 0)), int(about.get("used_memory", 0))
+        if most and used > _FULL * most:
+            raise Unfit(
+                f"{used / 2**20:.0f} of {most / 2**20:.0f} MiB (maxmemory) are used: tasks will be refused soon."
+            )
         kept = "" if about.get("aof_enabled") else "; without appendonly, a crash of it loses tasks"
         return f"version {version}, noeviction{kept}"
 
@@ -117,52 +142,25 @@ def _libraries(settings: Config) -> str:
     return f"libvips {vips}, Pillow {PIL.__version__}"
 
 
-def _upload(settings: Config) -> str:
-    """A picture on its way through a server of its own, which is gone afterwards."""
-    key = secrets.token_hex()
-    with tempfile.TemporaryDirectory(prefix="taskarray-doctor-") as folder:
-        own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | {
-            "REDIS_URL": "",
-            "PORT": "0",
-            "TASKARRAY_DATA": folder,
-            "TASKARRAY_WORKERS": "1",
-            "TASKARRAY_API_KEYS": f"doctor:{key}",
-            "TASKARRAY_MIN_FREE_DISK": "0",
-            "TASKARRAY_TASKS": ",".join(settings.tasks),
-        }
-        told = Path(folder, "told")
-        with told.open("wb") as file:
-            server = subprocess.Popen(
-                [sys.executable, "-P", "-m", "server", "serve"], env=own, stdout=file, stderr=file
-            )
-        try:
-            return _sent(_address(server, told), key)
-        finally:
-            reap(server)
+def _models(settings: Config) -> str:
+    """What is installed, and whether it can be weights at all; `taskarray models verify` loads it."""
+    models = Models(settings.models, settings.models_folder, settings.missing)
+    installed = [(entry.air, path) for entry in models.entries if (path := models.path(entry))]
+    broken = [f"{air} ({path}) {wrong}" for air, path in installed if (wrong := _wrong_with(path))]
+    if broken:
+        raise Unfit("; ".join(broken) + ". Put the file there again.")
+    total = sum(1 for entry in models.entries if entry.file)
+    return f"{len(installed)} of {total} in the table are installed in {models.folder}"
 
 
-def _address(server: subprocess.Popen[bytes], told: Path) -> str:
-    """Where the server listens, once it says that it is ready; a part that ends again and again never will be."""
-    end, text = time.monotonic() + _START_SECONDS, ""
-    while time.monotonic() < end and server.poll() is None and text.count("process_ended") < 3:
-        text = told.read_text(errors="replace")
-        if found := re.search(r"ready at http://(\S+)", text):
-            return found[1]
-        time.sleep(0.05)
-    raise Unfit("a server of its own did not start:\n" + "\n".join(text.splitlines()[-20:]))
-
-
-def _sent(address: str, key: str) -> str:
-    task = {"taskType": "imageUpload", "taskUUID": str(uuid4()), "image": PIXEL}
-    began = time.monotonic()
-    with closing(HTTPConnection(address, timeout=_ANSWER_SECONDS)) as connection:
-        connection.request("POST", "/v1", orjson.dumps([task]), {"authorization": f"Bearer {key}"})
-        body = orjson.loads(connection.getresponse().read())
-        if "data" not in body:
-            raise Unfit(f"the upload failed: {body}")
-        connection.request("GET", urlsplit(body["data"][0]["imageURL"]).path)
-        answer = connection.getresponse()
-        size = len(answer.read())
-    if answer.status != 200 or not size:
-        raise Unfit(f"the image that was uploaded could not be downloaded: status {answer.status}.")
-    return f"stored and downloaded in {time.monotonic() - began:.2f} s"
+def _wrong_with(path: Path) -> str:
+    """What is wrong with weights, at a glance; empty where nothing is."""
+    if path.is_dir():
+        return "" if any(path.iterdir()) else "is an empty folder"
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if not head:
+        return "is empty"
+    if head.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS in the place of the file"
+    return "is a web page in the place of the file" if head.lstrip()[:1] == b"<" else ""

@@ -25,6 +25,7 @@ from server.queue import Queue
 from server.reuse import Reuse
 from server.runner import Crashed, Overgrown, Runner, TimedOut
 from server.simulation import suffer
+from server.tally import tally
 from server.task import Task
 from server.work import Work
 
@@ -83,6 +84,8 @@ class Doing:
         passed = ""
         while (found := await self.queue.lead(piece.claim, key, self.config.cache_ttl, passed)) != "lead":
             if isinstance(found, str):
+                if found == "follow":
+                    tally.add("singleflight", "followed")
                 raise Aside(found)
             owner, leader, kept = found
             if failure := kept.get("failure"):
@@ -91,16 +94,18 @@ class Doing:
                 given = await self.reuse.given(owner, kept, piece.job, piece.placed)
             if given:
                 items = dressed(piece, given.items, given.images, task.uuid_member or "", cached=True)
+                tally.add("cache_hits")
                 return Outcome(items=items, images=given.images, about={"cached": True})
             passed = f"{owner}:{leader}"
+        tally.add("singleflight", "led")
         return None
 
     async def _run(self, piece: Piece, task: Task[Any, Any]) -> dict[str, Any]:
         """The handler's answer. A task whose process crashes is tried again, as often as the settings say."""
         job = piece.job
         order = {
-            "task_type": job.task_type, "params": job.params, "uuids": job.uuids, "scratch": str(piece.scratch),
-            "limits": job.limits, "claim": piece.claim.name,
+            "task_uuid": job.uuid, "task_type": job.task_type, "params": job.params, "uuids": job.uuids,
+            "scratch": str(piece.scratch), "limits": job.limits, "claim": piece.claim.name,
             "inputs": {reference: brought.as_dict() for reference, brought in piece.inputs.items()},
             "images_url": f"{job.base_url}{IMAGES}{job.tenant}",
             "members": await members(self.queue.store, job.tenant, job.uuid) if job.of else [],
@@ -111,7 +116,9 @@ class Doing:
             try:
                 return await self.runner.run(order, seconds, piece.progress)
             except Crashed:
-                log.warning("task_process_crashed", task=job.uuid, task_type=job.task_type)
+                log.warning("task_process_crashed", task_uuid=job.uuid, task_type=job.task_type)
+                if attempt < self.config.attempts:
+                    tally.add("retries", "process_crashed")
             except Overgrown:
                 raise ProcessingFailed(
                     f"The task needed more than {self.config.task_memory} bytes of memory (TASKARRAY_TASK_MEMORY) and"
@@ -119,6 +126,7 @@ class Doing:
                 ) from None
             except TimedOut:
                 raise TaskTimeout(f"The task took longer than {seconds:g} s and was ended.") from None
+        tally.add("quarantined")
         raise ProcessingFailed("Its process crashed each time this task ran, so it was given up.")
 
     async def _stored(self, piece: Piece, task: Task[Any, Any], answer: dict[str, Any], repeats: bool) -> Outcome:

@@ -9,6 +9,7 @@ from pydantic import Field
 from server.schema import Params, Schema, Uuid4, wire_name
 
 _MOST_MS = 7 * 86400 * 1000
+TRACEPARENT = "00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
 
 
 class Simulate(Schema):
@@ -76,6 +77,13 @@ class Envelope(Params):
         Field(description="Whether an earlier answer to the same work will do (use), is replaced, or not looked at."),
     ] = "use"
     validate_only: Annotated[bool, Field(description="Check the task and do nothing.")] = False
+    traceparent: Annotated[
+        str | None,
+        Field(
+            pattern=f"^{TRACEPARENT}$",
+            description="The span of yours that the task is part of (W3C Trace Context); its webhooks carry it on.",
+        ),
+    ] = None
     simulate: Annotated[Simulate | None, Field(description="Faults on demand, in test mode only.")] = None
 
 

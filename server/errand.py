@@ -7,24 +7,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
-import typer
 from redis import Redis
 from redis.exceptions import RedisError
 
 from server.config import Config, ConfigError, read_config
 from server.embedded import Embedded, EmbeddedError
 from server.errors import ServiceUnavailable
+from server.exits import fail
 from server.store import Store
 
 T = TypeVar("T")
-
-
-def fail(sentence: str) -> NoReturn:
-    """End the command with one sentence."""
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)
 
 
 def errand(step: Callable[[Store], Coroutine[Any, Any, T]]) -> T:

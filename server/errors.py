@@ -91,6 +91,12 @@ class InvalidApiKey(ApiError):
     sentence = "The API key was not accepted. Check it with `taskarray keys list`."
 
 
+class ScopeMissing(ApiError):
+    """The key is known and good, and may not do this: it was made for something else."""
+
+    code, status, retryable = "scopeMissing", 403, False
+
+
 class NotFound(ApiError):
     """There is nothing at this address of the server."""
 

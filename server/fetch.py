@@ -19,6 +19,7 @@ import pybase64
 
 from server.addresses import Guard, Network, Refused, Resolver, Target, Unresolved, guarded_client, read_url
 from server.errors import ApiError, DownloadFailed, InvalidImageURL, InvalidParameter, ValueTooLarge
+from server.tally import tally
 
 Kind = Literal["uuid", "result", "content", "url", "data", "base64"]
 
@@ -138,6 +139,7 @@ class Fetcher:
             async with asyncio.timeout(self._seconds):
                 await self._follow(url, into)
         except Refused as refused:
+            tally.add("fetch_blocked", refused.rule)
             raise InvalidImageURL(f"The URL was not fetched: {refused}. Send a public URL.") from None
         except Unresolved as unresolved:
             raise DownloadFailed(f"The URL was not fetched: {unresolved}. Check the host name.") from None
@@ -207,6 +209,7 @@ class Fetcher:
                         await asyncio.to_thread(file.write, waiting)
                         waiting = bytearray()
             await asyncio.to_thread(file.write, waiting)
+        tally.add("fetch_bytes", by=size)
         if not size:
             raise InvalidImageURL(f"{host} answered without any data. Check that the URL leads to an image.")
 

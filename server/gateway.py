@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
+from collections import deque
 from contextlib import suppress
 from typing import Any, Protocol
 from uuid import uuid4
 
 import orjson
 
+from server import presence
 from server.blobs import Blobs
 from server.catalog import Catalog
 from server.config import Config
@@ -17,16 +21,19 @@ from server.dispatch import Dispatch
 from server.errors import ApiError
 from server.images import Images
 from server.log import log
+from server.metrics import Metrics
 from server.nodes import FAILURES
 from server.predictions import Predictions
 from server.queue import Queue
 from server.sessions import Sessions
+from server.statistics import Statistics
 from server.store import Store
 from server.tenants import Tenant, Tenants
 from server.uploads import Uploads
 
 _SAFETY_SECONDS = 3.0
 """A wake-up may be lost; whoever still waits looks for itself this often."""
+_REMEMBERED = 100
 
 
 class Conversation(Protocol):
@@ -75,10 +82,14 @@ class Gateway:
         self.predictions = Predictions(self.store)
         self.blobs = Blobs(config.blob_url, min_free=config.min_free_disk)
         self.uploads = Uploads(self.store, self.blobs)
+        self.metrics = Metrics()
+        self.statistics = Statistics(self.store)
         self.dispatch = Dispatch(self.catalog, self.queue, self.tenants, self.blobs)
         self.conversations: dict[str, Conversation] = {}
         self.unauthenticated: dict[str, int] = {}
         self.sockets: dict[str, int] = {}
+        self.sent = deque[tuple[str, float]](maxlen=_REMEMBERED)
+        """Which answers went out last, and when (seconds since 1970), for the board."""
         self.stopping = False
         self._services: list[asyncio.Task[None]] = []
 
@@ -86,12 +97,16 @@ class Gateway:
         """Begin to listen for wake-ups. A Redis that is away is waited for, not failed on."""
         with suppress(*FAILURES):
             await self.queue.prepare()
-        self._services = [asyncio.create_task(self._listen()), asyncio.create_task(self._tend())]
+        services = (self._listen, self._tend, self._report, self.metrics.watch)
+        self._services = [asyncio.create_task(service()) for service in services]
 
     async def stop(self) -> None:
         """Let go of everything."""
         for service in self._services:
             service.cancel()
+        await presence.leave(self.store, "gateways", self.id)
+        with suppress(ApiError):
+            await self.statistics.report()
         await self.store.close()
 
     async def drain(self) -> None:
@@ -135,6 +150,22 @@ class Gateway:
             now = time.monotonic()
             await asyncio.gather(*(held.tend(now) for held in self.conversations.values()), return_exceptions=True)
 
+    async def _report(self) -> None:
+        """Say that this gateway lives, and who is here."""
+        while True:
+            about = {
+                "host": socket.gethostname(),
+                "memory": presence.resident(os.getpid()),
+                "sockets": self.sockets,
+                "sessions": len(self.conversations),
+                "draining": self.stopping,
+                "sent": list(self.sent),
+            }
+            await presence.report(self.store, "gateways", self.id, **about)
+            with suppress(ApiError):
+                await self.statistics.report()
+            await asyncio.sleep(presence.PAUSE_SECONDS)
+
     def count(self, tenant: Tenant, change: int) -> None:
         """A socket of a tenant was opened (1) or closed (-1)."""
         left = self.sockets.get(tenant.id, 0) + change
@@ -161,8 +192,6 @@ class Gateway:
             found["draining"] = "The gateway is stopping."
         return found
 
-    async def workers(self) -> dict[str, dict[str, object]]:
+    async def workers(self) -> dict[str, dict[str, Any]]:
         """The workers that have reported lately, by name."""
-        found = await self.store.hash(f"{self.config.prefix}:workers")
-        about = {name.decode(): orjson.loads(value) for name, value in found.items()}
-        return {name: worker for name, worker in about.items() if time.time() - worker["at"] < 10}
+        return await presence.present(self.store, "workers")

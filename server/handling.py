@@ -17,21 +17,25 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from server import telemetry
 from server.blobs import Blobs
 from server.catalog import Catalog
 from server.config import Config
 from server.doing import Aside, Doing
-from server.errors import ApiError, InternalServerError, ProcessingFailed, ServiceUnavailable
+from server.errors import ApiError, ProcessingFailed, ServiceUnavailable
 from server.jobs import Claim, Job, Outcome
-from server.log import log
+from server.log import incident, log
 from server.piece import Phase, Piece
 from server.queue import Queue
 from server.receipts import Clock
 from server.runner import Stopped
+from server.tally import tally
 from server.webhooks import owed
 
 _RUNNING_SECONDS = 0.05
 _RETRY_SECONDS = 0.5
+_STAGES = {f"{name}Ms": name for name in ("fetch", "decode", "run", "encode", "store")} | {"queuedMs": "queue"}
+"""The stages of `receipts.Spent` as they are counted."""
 
 
 class Handling:
@@ -48,6 +52,8 @@ class Handling:
     async def handle(self, claim: Claim, entered: Callable[[Phase], None]) -> None:
         """Carry one job to its outcome; `entered` is told of each phase."""
         started, job = time.monotonic(), claim.job
+        if claim.attempt > 1:
+            tally.add("retries", "worker_lost")
         scratch = (self.blobs.scratch or Path(tempfile.gettempdir())) / f"task-{uuid4().hex}"
         progress = partial(self._tell, self.queue.progress, claim)
         piece = Piece(claim, scratch, Clock(job.submitted), entered, progress, claim.attempt)
@@ -63,11 +69,7 @@ class Handling:
             noting.cancel()
             if scratch.exists():
                 shutil.rmtree(scratch, ignore_errors=True)
-        log.info(
-            "task_finished", task=job.uuid, task_type=job.task_type, tenant=job.tenant, attempt=claim.attempt,
-            queued_s=round(time.time() - job.submitted - (time.monotonic() - started), 3),
-            run_s=round(time.monotonic() - started, 3), code=outcome.failure["code"] if outcome.failure else "",
-        )  # fmt: skip
+        _tell_end(piece, outcome, time.monotonic() - started)
 
     async def _begun(self, claim: Claim) -> bool:
         while True:
@@ -79,6 +81,7 @@ class Handling:
     async def _outcome(self, piece: Piece) -> Outcome:
         try:
             if piece.claim.attempt > self.config.attempts:
+                tally.add("quarantined")
                 raise ProcessingFailed("Its worker died each time this task ran, so it was given up.")
             await self.doing.suffer(piece)
             outcome = await self._persevering(piece)
@@ -87,13 +90,15 @@ class Handling:
         except ApiError as failure:
             outcome = Outcome(failure=failure.as_dict())
         except Exception as bug:
-            incident = uuid4().hex[:12]
-            log.error("worker_raised", incident=incident, task=piece.job.uuid, exc_info=bug)
-            failure = InternalServerError(f"The task failed on the server, incident {incident}.")
+            job = piece.job
+            failure = incident("worker_raised", bug, hide=job.params, task_uuid=job.uuid, task_type=job.task_type)
             outcome = Outcome(failure=failure.as_dict())
         piece.entered("finishing")
         outcome = _spelled(piece.job, outcome)
-        return replace(outcome, about=outcome.about | {"spent": piece.clock.told()})
+        about = outcome.about | {"spent": piece.clock.told()}
+        if trace := _traced(piece, outcome, about["spent"]):
+            about["traceparent"] = trace
+        return replace(outcome, about=about)
 
     async def _persevering(self, piece: Piece) -> Outcome:
         """An accepted task waits for a Redis that is away; it does not fail for it."""
@@ -118,7 +123,7 @@ class Handling:
             except ServiceUnavailable:
                 await asyncio.sleep(_RETRY_SECONDS)
         if not kept:
-            log.warning("late_answer_refused", task=claim.job.uuid, worker=claim.worker)
+            log.warning("late_answer_refused", task_uuid=claim.job.uuid, worker=claim.worker)
             await self.blobs.discard(*(image["blob"] for image in outcome.images))
             return
         await self.blobs.discard(*claim.job.staged)
@@ -134,6 +139,42 @@ class Handling:
                 log.debug("note_lost", reason=str(failure))
 
         telling.add_done_callback(told)
+
+
+def _traced(piece: Piece, outcome: Outcome, spent: dict[str, float]) -> str:
+    """The span of a task, with its stages one after the other; what it is named by, for those that come after it."""
+    job, claim = piece.job, piece.claim
+    span = telemetry.begin(
+        "consumer", f"task {job.task_type}", job.traceparent, job.submitted, task_uuid=job.uuid,
+        task_type=job.task_type, worker=claim.worker, attempt=claim.attempt,
+        cached=bool(outcome.about.get("cached")),
+    )  # fmt: skip
+    if span is None:
+        return job.traceparent
+    at = job.submitted
+    for stage, milliseconds in spent.items():
+        if milliseconds and stage in _STAGES:
+            span.part(_STAGES[stage], at, at + milliseconds / 1000)
+            at += milliseconds / 1000
+    span.end(failure=outcome.failure["code"] if outcome.failure else "")
+    return span.traceparent
+
+
+def _tell_end(piece: Piece, outcome: Outcome, seconds: float) -> None:
+    """The line and the counts of a finished task."""
+    job, claim, spent = piece.job, piece.claim, outcome.about["spent"]
+    for stage, milliseconds in spent.items():
+        if milliseconds and stage in _STAGES:
+            tally.stage(job.task_type, _STAGES[stage], milliseconds / 1000)
+    trace = outcome.about.get("traceparent", "")
+    taken = sum(brought.bytes for brought in piece.inputs.values())  # where they have been read as a whole
+    log.info(
+        "task_finished", task_uuid=job.uuid, task_type=job.task_type, tenant=job.tenant, worker=claim.worker,
+        face=job.face, attempt=claim.attempt, queued_s=round(spent["queuedMs"] / 1000, 3), duration_s=round(seconds, 3),
+        bytes_out=sum(image["bytes"] for image in outcome.images),
+        cached=bool(outcome.about.get("cached")), code=outcome.failure["code"] if outcome.failure else "",
+        **({"bytes_in": taken} if taken else {}), **({"trace_id": trace.split("-")[1]} if trace else {}),
+    )  # fmt: skip
 
 
 def _spelled(job: Job, outcome: Outcome) -> Outcome:

@@ -12,6 +12,7 @@ from pathlib import Path
 from server import containers, pixels
 from server.containers import Copy, Damaged, Data, Facts, Unread
 from server.errors import InvalidParameter, UnsupportedImageFormat, ValueTooLarge
+from server.tally import tally
 from server.task import Limits, NewImage
 
 
@@ -33,6 +34,7 @@ def admit(source: Path, scratch: Callable[[str], Path], limits: Limits, *, param
         with containers.mapped(source) as data:
             if limits.max_bytes and len(data) > limits.max_bytes:
                 sentence = f"The file has {len(data)} bytes; {limits.max_bytes} are taken here."
+                tally.add("images_rejected", "bytes")
                 raise ValueTooLarge(sentence, parameter=parameter, maxBytes=limits.max_bytes)
             facts = containers.read(data)
             size = _size_within(facts, limits, parameter)
@@ -45,8 +47,10 @@ def admit(source: Path, scratch: Callable[[str], Path], limits: Limits, *, param
         pixels.convert(source, facts, size, path)
         return NewImage(path, stored, *size, source)
     except Damaged as error:
+        tally.add("images_rejected", "damaged")
         raise InvalidParameter(f"The image cannot be read: {error}.", parameter=parameter) from error
     except Unread as error:
+        tally.add("images_rejected", "format")
         sentence = f"The file looks like {error}, which is not read here; {containers.FORMATS} are."
         raise UnsupportedImageFormat(sentence, parameter=parameter) from error
 
@@ -73,6 +77,7 @@ def _size_within(facts: Facts, limits: Limits, parameter: str) -> tuple[int, int
     """The size at which the image is stored; ValueTooLarge where reading it would exceed a limit."""
     count = facts.width * facts.height * facts.frames
     if limits.max_pixels and count > limits.max_pixels:
+        tally.add("images_rejected", "pixels")
         frames = f" × {facts.frames} frames" if facts.frames > 1 else ""
         raise ValueTooLarge(
             f"The image has {facts.width} × {facts.height}{frames} = {count} pixels; this server takes"
@@ -81,11 +86,13 @@ def _size_within(facts: Facts, limits: Limits, parameter: str) -> tuple[int, int
         )
     if limits.max_area and facts.width * facts.height > limits.max_area:
         sentence = f"The image has {facts.width} × {facts.height} pixels; {limits.max_area} are taken here."
+        tally.add("images_rejected", "area")
         raise ValueTooLarge(sentence, parameter=parameter, maxPixels=limits.max_area)
     width, height = fitted(facts.width, facts.height, limits.max_side)
     # What is turned is held as a whole, at the size it is stored at.
     held = max(facts.memory, width * height * facts.components if facts.orientation > 2 else 0)
     if limits.max_decoded and held > limits.max_decoded:
+        tally.add("images_rejected", "memory")
         raise ValueTooLarge(
             f"The image needs {held} bytes of memory to be decoded; this server gives one image"
             f" {limits.max_decoded} (TASKARRAY_MAX_DECODED).",

@@ -49,6 +49,8 @@ class Job:
     """Where the answer is posted; empty: nowhere."""
     upload: str = ""
     """Where the bytes of each image are put."""
+    traceparent: str = ""
+    """The span that it is part of (W3C Trace Context)."""
 
 
 _MEMBERS = tuple(Job.__dataclass_fields__)
@@ -134,6 +136,8 @@ class Known:
     worker: str = ""
     oversized: int = 0
     """How often a client hung up on its answer for its size."""
+    fingerprint: str = ""
+    """What makes two requests the same task."""
 
 
 @dataclass(frozen=True)

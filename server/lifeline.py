@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Literal
 
@@ -53,7 +53,13 @@ def _watch_parent(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def spawn(command: Sequence[str], log: IO[bytes], keep: Sequence[int] = (), tie: Tie = TIE) -> subprocess.Popen[bytes]:
+def spawn(
+    command: Sequence[str],
+    log: IO[bytes],
+    keep: Sequence[int] = (),
+    tie: Tie = TIE,
+    environment: Mapping[str, str] = os.environ,
+) -> subprocess.Popen[bytes]:
     """Start a program that is sent SIGTERM when this process ends, even by `kill -9`.
 
     Its output goes to `log`; it inherits the descriptors in `keep`. Call it from the main thread. The child
@@ -74,7 +80,7 @@ def spawn(command: Sequence[str], log: IO[bytes], keep: Sequence[int] = (), tie:
         pass_fds=keep,
         process_group=0,
         # Redis refuses to start when the environment names a locale that is not installed.
-        env=os.environ | {"LC_ALL": "C"},
+        env={**environment, "LC_ALL": "C"},
     )
 
 

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from server.config import Config, ConfigError, read_config
-from server.models import Models
+from server.exits import print_json
+from server.settings import settings, table
 
 app = typer.Typer(no_args_is_help=True, help="Model weights: what is installed, and what to put where.")
 
 
-def table(config: Config) -> Models:
-    """The models of these settings. Raises ConfigError for a table that cannot be read."""
-    try:
-        return Models(config.models, config.models_folder, config.missing)
-    except ValueError as wrong:
-        raise ConfigError(f"TASKARRAY_MODELS: {wrong}") from wrong
-
-
-def _models() -> Models:
-    try:
-        return table(read_config())
-    except ConfigError as wrong:
-        typer.echo(str(wrong), err=True)
-        raise typer.Exit(1) from None
-
-
 @app.command("list")
-def show() -> None:
+def show(as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
     """Every model of the table: its name, its kind, its file, and whether it is there."""
-    models = _models()
+    models = table(settings())
+    if as_json:
+        print_json({"folder": str(models.folder), "missing": models.missing, "models": models.listed()})
+        return
     typer.echo(f"Weights lie in {models.folder} (TASKARRAY_MODELS_DIR).")
     for entry in (entry for entry in models.entries if entry.file):
         state = "installed" if models.path(entry) else "missing  "
@@ -49,7 +37,7 @@ def show() -> None:
 @app.command()
 def verify() -> None:
     """Load every installed model; the exit code is 1 when one does not load."""
-    models = _models()
+    models = table(settings())
     installed = [(entry, path) for entry in models.entries if (path := models.path(entry))]
     failures = 0
     for entry, path in installed:

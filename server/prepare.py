@@ -22,14 +22,17 @@ from server.envelope import ENVELOPE, Envelope
 from server.errors import ApiError, InvalidParameter, InvalidRequest
 from server.fetch import decode, kind
 from server.jobs import Job, Outcome, Reference
-from server.log import incident
-from server.schema import BatchParams, OutputParams, Params, put, references, spelled
+from server.log import incident, refused
+from server.schema import BatchParams, OutputParams, Params, deeper, put, references, spelled
+from server.tally import tally
 from server.task import Task
 from server.tenants import Tenant
 from server.uploads import Staged
 from server.webhooks import owed
 
 _DEPTH = 32
+_OF_ONE_TIME = ("taskUUID", "traceparent", "validateOnly")
+"""Members that may be others when the same task is sent again."""
 _NO_FRAMES = (
     "Only an imageUpload on a socket that authenticated with the feature binary is followed by binary frames. Over"
     " HTTP, PUT the file to /v1/uploads/‹taskUUID›."
@@ -51,6 +54,8 @@ class Caller:
     """Its tasks are only checked."""
     frame_bytes: int = 0
     """It hangs up on a message of more; 0: that is not known."""
+    traceparent: str = ""
+    """The span that it is part of (W3C Trace Context); a task may name its own."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,8 @@ class Request:
     """Images that came as bytes, or lie in the blob store, by the reference that stands for them in `fields`."""
     limits: dict[str, int] = field(default_factory=dict[str, int])
     """Limits of the face's own, by their names in `task.Limits`."""
-    face: Literal["v1", "v3"] = "v1"
-    """The dialect in which a receiver (`webhookURL`) is told of the outcome."""
+    face: Literal["v1", "v2", "v3"] = "v1"
+    """The dialect in which it came, and in which a receiver (`webhookURL`) is told of the outcome."""
 
 
 class Siblings(Protocol):
@@ -120,13 +125,13 @@ def prepare(
     except ApiError as refusal:
         return refuse(request, [refusal])
     except Exception as bug:
-        return refuse(request, [incident("dispatch_failed", bug, tenant=caller.tenant.id)])
+        return refuse(request, [incident("dispatch_failed", bug, hide=request.sent, tenant=caller.tenant.id)])
 
 
 def _checked(catalog: Catalog, guard: Guard, caller: Caller, request: Request, test_mode: bool) -> Prepared | Refused:
     if not request.sent:
         raise InvalidRequest("An element of the array is no task object, or has nothing in it.")
-    if _deeper(request.sent, _DEPTH):
+    if deeper(request.sent, _DEPTH):
         raise InvalidRequest(f"A task may be nested {_DEPTH} levels deep.")
     failures = list[ApiError]()
     envelope = checked(Envelope, {name: request.fields[name] for name in ENVELOPE if name in request.fields})
@@ -156,18 +161,8 @@ def refuse(request: Request, refusals: list[ApiError]) -> Refused:
     for failure in failures:
         if isinstance(parameter := failure.get("parameter"), str):
             failure["parameter"] = request.spelling.get(parameter, parameter)
+    refused(request.sent, failures)
     return Refused(request, failures)
-
-
-def _deeper(value: object, levels: int) -> bool:
-    """Whether there are objects or arrays in each other more than so many levels deep."""
-    found = [value]
-    for _ in range(levels):
-        nested = [item for item in found if isinstance(item, dict | list)]
-        if not nested:
-            return False
-        found = [child for item in nested for child in (item.values() if isinstance(item, dict) else item)]
-    return any(isinstance(item, dict | list) for item in found)
 
 
 def _receiver_failures(guard: Guard, fields: dict[str, Any]) -> list[ApiError]:
@@ -179,6 +174,7 @@ def _receiver_failures(guard: Guard, fields: dict[str, Any]) -> list[ApiError]:
             if isinstance(url, str):
                 guard.check(read_url(url))
         except NotReachable as refused:
+            tally.add("fetch_blocked", refused.rule)
             failures.append(InvalidParameter(f"Nothing can be sent to {name}: {refused}.", parameter=name))
     return failures
 
@@ -230,6 +226,7 @@ def _job(
         face=request.face,
         webhook=envelope.webhook_url or "",
         upload=envelope.upload_endpoint or "",
+        traceparent=envelope.traceparent or caller.traceparent,
     )
 
 
@@ -245,5 +242,5 @@ def _staged(caller: Caller, request: Request, reference: str, parameter: str) ->
 
 def _fingerprint(fields: dict[str, Any]) -> str:
     """What makes two objects under one taskUUID the same task."""
-    fields = {name: value for name, value in fields.items() if name not in ("taskUUID", "validateOnly")}
+    fields = {name: value for name, value in fields.items() if name not in _OF_ONE_TIME}
     return blake3(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -64,7 +64,7 @@ class Queue(Records):
             config.duplicate_task, sent["taskType"], delivery, orjson.dumps(sent), orjson.dumps(job.uuids),
             orjson.dumps(job), job.task_type, job.priority, orjson.dumps([asdict(named) for named in references]),
             job.start_within, job.end_within, orjson.dumps(failing), config.max_queued_per_key, config.max_queued,
-            int(dry), job.batch, job.of, self._result_ttl, MOST_MEMBERS,
+            int(dry), job.batch, job.of, self._result_ttl, MOST_MEMBERS, job.face,
         )  # fmt: skip
         if refusal := refused(config, references, word.decode(), *about):
             raise refusal
@@ -170,6 +170,11 @@ class Queue(Records):
         """End the tasks whose time is over; how many there were."""
         found = [await self.store.run("overdue", base, self._result_ttl, 100) for base in self.store.bases]
         return sum(found)
+
+    async def ended(self, base: str, most: int) -> list[dict[str, str]]:
+        """Tasks of a shard that Redis itself has ended and of which nobody has heard yet: their tenant, uuid, kind and
+        the code of their failure. Each is told once."""
+        return [orjson.loads(told) for told in await self.store.run("ended", base, most)]
 
     @property
     def _result_ttl(self) -> int:

@@ -38,18 +38,18 @@ class Records:
         """What is kept of a task of this tenant; None when there is nothing."""
         names = (
             "request", "state", "delivery", "uuids", "progress", "stage", "outcome", "created", "seconds", "started",
-            "worker", "oversized",
+            "worker", "oversized", "hash",
         )  # fmt: skip
         key = f"{self.store.home(tenant)}:task:{tenant}:{uuid.lower()}"
         found = await self.store.guarded("HMGET", key, *names)
-        request, state, delivery, uuids, progress, stage, outcome, created, seconds, started, worker, over = found
+        request, state, delivery, uuids, progress, stage, outcome, created, seconds, started, worker, over, hash = found
         if request is None:
             return None
         return Known(
             orjson.loads(request), state.decode(), delivery.decode(), orjson.loads(uuids),
             float(progress) if progress else None, stage.decode() if stage else "",
             orjson.loads(outcome) if outcome else None, int(created) / 1000, float(seconds or 0),
-            int(started or 0) / 1000, worker.decode() if worker else "", int(over or 0),
+            int(started or 0) / 1000, worker.decode() if worker else "", int(over or 0), hash.decode(),
         )  # fmt: skip
 
     async def depth(self) -> tuple[int, float]:

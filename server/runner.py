@@ -13,13 +13,14 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from server.config import Config
 from server.log import log
+from server.presence import resident
+from server.tally import tally
 from server.task import Limits
 
 _HEAD = struct.Struct(">I")
@@ -82,10 +83,10 @@ class Runner:
                 async with asyncio.timeout(seconds):
                     answer = await self._watched(order, progress)
             except TimeoutError as late:
-                await self.end()
+                await self._recycle("timeout")
                 raise TimedOut from late
             except (OSError, asyncio.IncompleteReadError) as gone:
-                await self.end()
+                await self._recycle("cancelled" if self._stopped else "memory" if self._overgrown else "crashed")
                 raise (Stopped if self._stopped else Overgrown if self._overgrown else Crashed) from gone
             except BaseException:
                 await self.end()
@@ -97,7 +98,8 @@ class Runner:
             full = self.config.worker_memory + self._allowance
             if self._process and (self._overgrown or resident(self._process.pid) > full):
                 log.info("task_process_replaced", reason="memory")
-                await self.end()
+                await self._recycle("grown")
+            tally.merge(answer["counted"])
             return answer
 
     def stop(self, claim: str) -> bool:
@@ -123,6 +125,10 @@ class Runner:
             except (OSError, asyncio.IncompleteReadError, TimeoutError) as gone:
                 await self.end()
                 raise Crashed("The task process cannot start; what it printed says why.") from gone
+
+    async def _recycle(self, reason: str) -> None:
+        tally.add("worker_recycles", reason)
+        await self.end()
 
     async def end(self) -> None:
         """End the process at once."""
@@ -181,14 +187,6 @@ class Runner:
     async def _receive(self) -> dict[str, Any]:
         head = await self._reader.readexactly(_HEAD.size)
         return orjson.loads(await self._reader.readexactly(_HEAD.unpack(head)[0]))
-
-
-def resident(pid: int) -> int:
-    """Bytes of memory that a process holds; 0 where the system does not say."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
 
 
 def _environment() -> dict[str, str]:

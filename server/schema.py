@@ -68,8 +68,8 @@ class _Reference:
         self.unless = unless
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Forms made from a schema offer pictures here."""
-        return {**handler(core), "x-image": True}
+        """Forms made from a schema offer pictures here; what names one in place of another field is no picture."""
+        return handler(core) if self.unless else {**handler(core), "x-image": True}
 
 
 ImageRef = Annotated[
@@ -205,3 +205,14 @@ class ImageResult(Result):
     image_url: str | None = None
     image_base64_data: str | None = None
     image_data_uri: str | None = None
+
+
+def deeper(value: object, levels: int) -> bool:
+    """Whether there are objects or arrays in each other more than so many levels deep."""
+    found = [value]
+    for _ in range(levels):
+        nested = [item for item in found if isinstance(item, dict | list)]
+        if not nested:
+            return False
+        found = [child for item in nested for child in (item.values() if isinstance(item, dict) else item)]
+    return any(isinstance(item, dict | list) for item in found)

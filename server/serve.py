@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 
 from server.access import check, local_key
+from server.client.whereabouts import Sign
 from server.config import Config, ConfigError, variable_of
 from server.embedded import Embedded, EmbeddedError
 from server.log import log
@@ -89,6 +90,7 @@ class Supervisor:
         self.config = config
         self.embedded = None if config.redis_url else Embedded(config.data / "redis")
         self.key = ""
+        self._sign = Sign(config.data)
         self._parts: list[Part] = []
         self._hurry = asyncio.Event()
 
@@ -117,6 +119,7 @@ class Supervisor:
             await self._stop()
         finally:
             listening.close()
+            self._sign.take_down()
             if self.embedded:
                 self.embedded.stop()
 
@@ -132,6 +135,8 @@ class Supervisor:
             self.key = local_key(config.data / "local.key")
             keys = [("local", self.key)]
         found[variable_of("api_keys")] = ",".join(f"{name}:{key}" for name, key in keys)
+        looking = [*config.dash_keys, *([("local", self.key)] if self.key else [])]
+        found[variable_of("dash_keys")] = ",".join(f"{name}:{key}" for name, key in looking)
         return found
 
     def _planned(self, environment: dict[str, str], listening: socket.socket) -> list[Part]:
@@ -171,6 +176,7 @@ class Supervisor:
         host = f"[{host}]" if ":" in host else host
         if not ready:
             log.warning("not_ready_yet", see=f"http://{host}:{port}/readyz")
+        self._sign.put_up(f"http://{host}:{port}")
         key = self.key or "YOUR_API_KEY"
         sys.stdout.write(GREETING.format(host=host, port=port, key=key, pixel=PIXEL, data=self.config.data))
         sys.stdout.flush()

@@ -1,4 +1,5 @@
-"""What the atomic steps count: tasks taken and ended, and the seconds they took, of the whole installation."""
+"""The counters of a whole installation: tasks taken and ended and the seconds they took, which the atomic steps count,
+and what the processes hand on of their own (see `tally`)."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import time
 
 from server.errors import DeadlineExceeded, DependencyFailed, TaskCancelled
 from server.store import Store
+from server.tally import Counts, tally
 
 _FRESH_SECONDS = 5.0
 """Means are not counted again before."""
@@ -29,6 +31,18 @@ class Statistics:
                 total[name.decode()] = total.get(name.decode(), 0.0) + float(value)
         return total
 
+    async def report(self) -> None:
+        """Add what this process has counted. Raises ServiceUnavailable; then it is added the next time."""
+        await tally.report(self._add)
+
+    async def _add(self, counts: Counts) -> None:
+        words = [word for name, more in counts.items() for word in (name, f"{more:.6f}")]
+        await self.store.run("count", self.store.base(0), *words)
+
+    async def note(self, name: str, value: float) -> None:
+        """Set a number that is no count."""
+        await self.store.guarded("HSET", f"{self.store.base(0)}:stats", name, value)
+
     async def mean(self, task_type: str) -> float | None:
         """How many seconds a task of this type has taken on average; None before the first has ended."""
         if time.monotonic() >= self._fresh_until:
@@ -41,7 +55,8 @@ def _means(counters: dict[str, float]) -> dict[str, float]:
     """Seconds of an average task by its type."""
     ended = dict[str, float]()
     for name, count in counters.items():
-        kind, task_type, *rest = name.split("|")
-        if kind == "finished" and rest[1] not in _NOT_RUN:
+        kind, *labels = name.split("|")
+        if kind == "finished" and labels[2] not in _NOT_RUN:
+            task_type = labels[0]
             ended[task_type] = ended.get(task_type, 0.0) + count
     return {task_type: counters.get(f"seconds|{task_type}", 0.0) / count for task_type, count in ended.items()}

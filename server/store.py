@@ -8,59 +8,27 @@ on a Redis Cluster unchanged.
 from __future__ import annotations
 
 import asyncio
-import re
 import zlib
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import sha1
-from pathlib import Path
 from typing import Any
 
-import orjson
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as Gone
 from redis.exceptions import MovedError, NoScriptError
 
 from server.config import Config
-from server.errors import DeadlineExceeded, DependencyFailed, ServiceUnavailable, TaskCancelled
+from server.errors import ServiceUnavailable
 from server.nodes import FAILURES, Command, Nodes
+from server.steps import scripts
+from server.tally import tally
 
 _RECONNECT_SECONDS = 0.3
 _QUIET_SECONDS = 10
 _BATCH, _BULK = 256, 64
-_FAILURES = (TaskCancelled(), DeadlineExceeded(), DependencyFailed())
-"""The failures of tasks that Redis itself ends."""
-_COMMON = ("common", "turns", "endings")
-"""What steps have in common; each file uses only what stands before it."""
-
-
-def _scripts(config: Config) -> dict[str, str]:
-    """The steps by name, each with what it needs of what all have in common in front: to define the rest anew at
-    every call would cost more than some steps do."""
-    folder = Path(__file__).parent / "scripts"
-    failures = orjson.dumps({failure.code: failure.as_dict() for failure in _FAILURES}).decode()
-    settings = f"{config.shards}, {max(1, round(config.image_ttl))}"
-    head = f"local SHARDS, IMAGE_TTL, FAILURES = {settings}, [=[{failures}]=]\n"
-    shared = [definition for name in _COMMON for definition in _definitions((folder / f"{name}.lua").read_text())]
-    text = "\n".join(path.read_text() for path in sorted(folder.glob("*.lua")) if path.stem not in _COMMON)
-    parts = re.split(r"^--- (\w+)$", text, flags=re.M)
-    return {name: head + _with(shared, body) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-def _definitions(text: str) -> list[str]:
-    """The local names of a file, each with what it is."""
-    return re.split(r"^(?=local )", text, flags=re.M)[1:]
-
-
-def _with(shared: list[str], step: str) -> str:
-    """A step behind those definitions that it uses. Each uses only what stands before it."""
-    for definition in reversed(shared):
-        (name,) = re.findall(r"^local (?:function )?(\w+)", definition)
-        if re.search(rf"\b{name}\b", step):
-            step = definition + step
-    return step
 
 
 class Store:
@@ -69,7 +37,7 @@ class Store:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.nodes = Nodes(config.redis_url, cluster=config.redis_cluster)
-        self._sources = _scripts(config)
+        self._sources = scripts(config)
         self._sums = {name: sha1(body.encode()).hexdigest() for name, body in self._sources.items()}
         self._texts = {self._sums[name]: body for name, body in self._sources.items()}
         self._lanes: defaultdict[str, list[tuple[Command, asyncio.Future[Any]]]] = defaultdict(list)
@@ -120,10 +88,10 @@ class Store:
             link = await self.nodes.link(key, "waiting")
             (reply,) = await link.exchange([command])
         except FAILURES:
-            self.nodes.doubt()
+            self._failed(command[0])
             raise
         if isinstance(reply, Exception):
-            self.nodes.doubt()
+            self._failed(command[0])
             raise reply
         return reply
 
@@ -133,7 +101,7 @@ class Store:
         try:
             yield await self.nodes.holding(key)
         except FAILURES:
-            self.nodes.doubt()
+            self._failed("other")
             raise
 
     async def guarded(self, *command: Any) -> Any:
@@ -141,6 +109,7 @@ class Store:
         try:
             return await self.call(*command)
         except FAILURES as failure:
+            tally.add("redis_errors", command[0].lower())
             raise ServiceUnavailable from failure
 
     async def hash(self, key: str) -> dict[bytes, bytes]:
@@ -154,6 +123,7 @@ class Store:
         try:
             return await self.call(*command)
         except FAILURES as failure:
+            tally.add("redis_errors", script)
             raise ServiceUnavailable from failure
 
     def hint(self, script: str, base: str, *arguments: Any) -> None:
@@ -181,8 +151,12 @@ class Store:
                         elif message["channel"] == channels[-1].encode():
                             yield None  # subscribed to all, for the first time or again
             except FAILURES:
-                self.nodes.doubt()
+                self._failed("subscribe")
                 await asyncio.sleep(_RECONNECT_SECONDS)
+
+    def _failed(self, what: str) -> None:
+        tally.add("redis_errors", what.lower())
+        self.nodes.doubt()
 
     async def _flush(self, lane: str) -> None:
         waiting, bulk = self._lanes[lane], self._bulk[lane]

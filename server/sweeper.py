@@ -9,8 +9,7 @@ import asyncio
 import time
 from contextlib import suppress
 
-import orjson
-
+from server import presence
 from server.blobs import Blobs
 from server.config import Config
 from server.courier import Courier
@@ -19,6 +18,7 @@ from server.images import Images
 from server.log import log
 from server.nodes import FAILURES
 from server.queue import GROUP, Queue
+from server.statistics import Statistics
 from server.store import Store
 
 _SWEEP_SECONDS = 1.0
@@ -27,6 +27,7 @@ _HEAL_SECONDS = 3600.0
 _GRACE_SECONDS = 3600.0
 """A blob without a record may belong to a task that is just finishing; after this long it does not."""
 _DEAD_SECONDS = 60.0
+_LINES = 500
 
 
 class Sweeper:
@@ -39,6 +40,7 @@ class Sweeper:
         self.images = Images(self.store, config.image_ttl)
         self.blobs = Blobs(config.blob_url)
         self.courier = Courier(config, self.store)
+        self.statistics = Statistics(self.store)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep and deliver until told to stop."""
@@ -46,16 +48,20 @@ class Sweeper:
             services.create_task(self.courier.run(stop))
             services.create_task(self._sweep(stop))
             services.create_task(self._watch(stop))
+        with suppress(ApiError):
+            await self.statistics.report()
         await self.store.close()
 
     async def _sweep(self, stop: asyncio.Event) -> None:
         heal_at = time.monotonic() + _SWEEP_SECONDS
         while not stop.is_set():
             try:
+                await self.statistics.report()
                 await self.expire()
                 if time.monotonic() >= heal_at:
                     await self.heal()
                     await self.bury()
+                    await self.weigh()
                     heal_at = time.monotonic() + _HEAL_SECONDS
             except (ApiError, OSError, *FAILURES) as failure:
                 log.warning("sweep_failed", reason=str(failure))
@@ -66,12 +72,28 @@ class Sweeper:
         """End the tasks whose time is over, a moment after it is."""
         while not stop.is_set():
             try:
-                if await self.queue.overdue():
+                overdue = await self.queue.overdue()
+                await self.tell_ends()
+                if overdue:
                     continue
             except (ApiError, *FAILURES) as failure:
                 log.warning("watch_failed", reason=str(failure))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _WATCH_SECONDS)
+
+    async def tell_ends(self) -> None:
+        """The lines of the tasks that Redis has ended: no worker came to their ends."""
+        for base in self.store.bases:
+            for ended in await self.queue.ended(base, _LINES):
+                log.info(
+                    "task_finished", task_uuid=ended["uuid"], task_type=ended["kind"], tenant=ended["tenant"],
+                    code=ended["code"],
+                )  # fmt: skip
+
+    async def weigh(self) -> None:
+        """Note how many bytes the blobs of each class have."""
+        for kind in ("images", "staged"):
+            await self.statistics.note(f"storage|{kind}", await self.blobs.size(kind))
 
     async def expire(self) -> int:
         """Delete the blobs of images whose term is over; how many. The record went first, by its own TTL."""
@@ -102,17 +124,13 @@ class Sweeper:
         return count
 
     async def bury(self) -> None:
-        """Take workers that have been silent for long off the lists, once nothing of theirs is left to do."""
-        workers = f"{self.config.prefix}:workers"
+        """Take processes that have been silent for long off the lists, once nothing of theirs is left to do."""
         await self.queue.prepare()
-        async with self.store.node(workers) as redis:
-            known = await redis.hgetall(workers)
-            silent = [name for name, about in known.items() if time.time() - orjson.loads(about)["at"] > _DEAD_SECONDS]
-            if silent:
-                await redis.hdel(workers, *silent)
+        await presence.bury(self.store, "gateways", _DEAD_SECONDS)
+        known = await presence.bury(self.store, "workers", _DEAD_SECONDS)
         for base in self.store.bases:
             async with self.store.node(base) as redis:
                 for consumer in await redis.xinfo_consumers(f"{base}:jobs", GROUP):
                     long = consumer["idle"] > _DEAD_SECONDS * 1000
-                    if long and consumer["pending"] == 0 and consumer["name"] not in known:
+                    if long and consumer["pending"] == 0 and consumer["name"].decode() not in known:
                         await redis.xgroup_delconsumer(f"{base}:jobs", GROUP, consumer["name"])

@@ -1,7 +1,8 @@
 """API keys and the tenants behind them. A key is shown once and stored as its SHA-256.
 
 A tenant is a name: two keys of one name see the same images and tasks, so that a key can be replaced without a
-gap. Keys are 256 random bits, so a fast hash is enough, and a slow one would be a lever to stall the server.
+gap. What a key may do are its scopes. Keys are 256 random bits, so a fast hash is enough, and a slow one would be a
+lever to stall the server.
 """
 
 from __future__ import annotations
@@ -10,16 +11,33 @@ import base64
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Any
 
 import orjson
 
 from server.config import Config
-from server.errors import InvalidApiKey, RateLimitExceeded
+from server.errors import InvalidApiKey, RateLimitExceeded, ScopeMissing
 from server.store import Store
+from server.tally import tally
+
+
+class Scope(StrEnum):
+    """What a key may do: run tasks and have their results; use the live board."""
+
+    TASKS = "tasks"
+    DASH = "dash"
+
+
+_USUAL = (Scope.TASKS,)
+"""The scopes of a key of which nothing else is said, as of all keys that were stored before there were others."""
+_MISSING = {
+    Scope.TASKS: "This key may look at the board and run no tasks.",
+    Scope.DASH: "This key may run tasks and not use the board.",
+}
 
 
 @dataclass(frozen=True)
@@ -51,20 +69,41 @@ class Tenants:
     def __init__(self, store: Store, config: Config) -> None:
         self.store = store
         self.rate = config.rate_limit
-        self._configured: Mapping[str, Tenant] = {hashed(key): tenant_named(name) for name, key in config.api_keys}
+        self._configured = dict[str, tuple[Tenant, frozenset[str]]]()
+        for scope, pairs in ((Scope.TASKS, config.api_keys), (Scope.DASH, config.dash_keys)):
+            for name, key in pairs:
+                tenant, scopes = self._configured.get(hashed(key), (tenant_named(name), frozenset[str]()))
+                self._configured[hashed(key)] = tenant, scopes | {scope}
         self._stored = f"{config.prefix}:keys"
 
-    async def identify(self, key: object) -> Tenant:
-        """The tenant of a key. Raises InvalidApiKey, or ServiceUnavailable when Redis does not answer."""
+    async def identify(self, key: object, scope: Scope = Scope.TASKS) -> Tenant:
+        """The tenant of a key that is good for this. Raises InvalidApiKey, ScopeMissing, or ServiceUnavailable when
+        Redis does not answer."""
         if not isinstance(key, str) or not key:
+            tally.add("auth_failures", "missing")
             raise InvalidApiKey("Send an API key as `apiKey` of the authentication task.", parameter="apiKey")
         digest = hashed(key)
-        if found := self._configured.get(digest):
-            return found
+        tenant, scopes = self._configured.get(digest) or await self._kept(digest)
+        if scope not in scopes:
+            tally.add("auth_failures", "scope")
+            sentence = f"{_MISSING[scope]} Make another with `taskarray keys create NAME --scope {scope}`."
+            raise ScopeMissing(sentence, parameter="apiKey")
+        return tenant
+
+    async def _kept(self, digest: str) -> tuple[Tenant, Collection[str]]:
+        """A stored key's tenant and its scopes."""
         entry = await self.store.guarded("HGET", self._stored, digest)
-        if entry is None or orjson.loads(entry).get("revoked"):
+        about: dict[str, Any] = orjson.loads(entry) if entry is not None else {}
+        if not about or about.get("revoked"):
+            tally.add("auth_failures", "revoked" if about else "unknown")
             raise InvalidApiKey(parameter="apiKey")
-        return tenant_named(orjson.loads(entry)["name"])
+        return tenant_named(about["name"]), about.get("scopes", _USUAL)
+
+    async def known(self) -> dict[str, Tenant]:
+        """Every tenant that has or had a key, by its id."""
+        found = [tenant for tenant, _ in self._configured.values()]
+        found += [tenant_named(entry["name"]) for entry in await self.listed()]
+        return {tenant.id: tenant for tenant in found}
 
     async def spend(self, tenant: Tenant, tasks: int) -> None:
         """Take `tasks` from the tenant's rate. Raises RateLimitExceeded with the seconds to wait."""
@@ -75,6 +114,7 @@ class Tenants:
             await self.store.run("spend", self.store.home(tenant.id), tenant.id, tasks, self.rate, burst, time.time())
         )
         if wait > 0:
+            tally.add("rate_limited", "rate")
             raise RateLimitExceeded(f"Too many tasks for now. Send this one again in {wait:.1f} s.", retryAfter=wait)
 
     async def usage(self, tenant: Tenant) -> dict[str, dict[str, int]]:
@@ -108,17 +148,18 @@ class Tenants:
         await self.store.guarded("SET", key, fresh, "NX")
         return (await self.store.guarded("GET", key)).decode()
 
-    async def create(self, name: str) -> str:
+    async def create(self, name: str, scopes: Collection[Scope] = _USUAL) -> str:
         """A new key of a tenant, stored as its hash; the key is in nobody's hands but the caller's."""
         key = new_key()
-        entry = {"name": name, "hint": key[-4:], "created": time.time()}
+        entry = {"name": name, "hint": key[-4:], "created": time.time(), "scopes": sorted(scopes)}
         await self.store.guarded("HSET", self._stored, hashed(key), orjson.dumps(entry))
         return key
 
     async def listed(self) -> list[dict[str, Any]]:
-        """The stored keys, oldest first: name, the key's last four characters, times."""
+        """The stored keys, oldest first: name, the key's last four characters, scopes, times."""
         found = await self.store.hash(self._stored)
-        entries = [orjson.loads(entry) | {"id": digest.decode()[:8]} for digest, entry in found.items()]
+        usual = {"scopes": list(_USUAL)}
+        entries = [usual | orjson.loads(entry) | {"id": digest.decode()[:8]} for digest, entry in found.items()]
         return sorted(entries, key=lambda entry: entry["created"])
 
     async def revoke(self, which: str) -> int:

@@ -14,9 +14,9 @@ from collections import deque
 from contextlib import suppress
 from uuid import uuid4
 
-import orjson
 from redis.exceptions import ResponseError
 
+from server import presence
 from server.blobs import Blobs
 from server.catalog import Catalog
 from server.config import Config
@@ -32,10 +32,10 @@ from server.nodes import FAILURES
 from server.piece import Phase
 from server.queue import Queue
 from server.runner import Runner
+from server.statistics import Statistics
 from server.store import Store
 
 _AHEAD = 8
-_HEARTBEAT_SECONDS = 2
 _RETRY_SECONDS = 0.5
 _AT_ONCE_SECONDS = 0.001
 """A job that a worker had to wait for no longer than this was there before it."""
@@ -63,6 +63,7 @@ class Worker:
         self.inputs = Inputs(config, self.queue, images, blobs, fetcher, catalog)
         doing = Doing(config, self.queue, blobs, catalog, self.inputs, self.runner)
         self.handling = Handling(config, self.queue, blobs, catalog, doing)
+        self.statistics = Statistics(self.store)
         self._inherit = inherit
         self._reclaim_at = 0.0
         self._turn = 0
@@ -83,8 +84,9 @@ class Worker:
         stopping.cancel()
         await self._drain()
         working.cancel()
-        with suppress(*FAILURES):
-            await self.store.call("HDEL", f"{self.config.prefix}:workers", self.name)
+        await presence.leave(self.store, "workers", self.name)
+        with suppress(ApiError):
+            await self.statistics.report()
         await self.runner.end()
         await self.inputs.close()
         await self.store.close()
@@ -188,7 +190,7 @@ class Worker:
             del self._claims[claim], self._phases[claim]
             self._changed.set()
             if not ended.cancelled() and (failure := ended.exception()):
-                log.error("job_handling_failed", task=claim.job.uuid, exc_info=failure)
+                log.error("job_handling_failed", task_uuid=claim.job.uuid, exc_info=failure, hide=claim.job.params)
 
         self._claims[claim] = asyncio.create_task(self.handling.handle(claim, entered))
         self._claims[claim].add_done_callback(done)
@@ -200,7 +202,7 @@ class Worker:
             for claim in list(self._claims):
                 with suppress(ApiError):
                     if not await self.queue.renew(claim) and self._phases.get(claim, "finishing") != "finishing":
-                        log.warning("claim_lost", task=claim.job.uuid, worker=self.name)
+                        log.warning("claim_lost", task_uuid=claim.job.uuid, worker=self.name)
                         self._claims[claim].cancel()
 
     async def _heartbeat(self) -> None:
@@ -208,13 +210,14 @@ class Worker:
         while True:
             jobs = [claim.job for claim in self._claims]
             about = {
-                "at": time.time(),
-                "pid": os.getpid(),
+                "memory": presence.resident(os.getpid()),
+                "taskMemory": presence.resident(self.runner.pid),
                 "tasks": [{"taskUUID": job.uuid, "taskType": job.task_type} for job in jobs],
             }
-            with suppress(*FAILURES):
-                await self.store.call("HSET", f"{self.config.prefix}:workers", self.name, orjson.dumps(about))
-            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            await presence.report(self.store, "workers", self.name, **about)
+            with suppress(ApiError):
+                await self.statistics.report()
+            await asyncio.sleep(presence.PAUSE_SECONDS)
 
     async def _listen(self) -> None:
         channels = [f"{base}:{channel}" for base in self.store.bases for channel in ("ready", "stop")]
@@ -229,6 +232,6 @@ class Worker:
     def _let_go(self, name: str) -> None:
         """The job of a claim was ended: if it is done here, stop that. Its handler may stop by itself."""
         for claim in [claim for claim in self._claims if claim.name == name]:
-            log.info("task_stopped", task=claim.job.uuid, worker=self.name)
+            log.info("task_stopped", task_uuid=claim.job.uuid, worker=self.name)
             if not self.runner.stop(name) and self._phases.get(claim) != "finishing":
                 self._claims[claim].cancel()

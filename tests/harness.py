@@ -18,6 +18,8 @@ from tests.client import Client
 
 KEY = "test-key"
 OTHER_KEY = "other-key"
+DASH_KEY = "dash-key"
+"""It may look at the board, and not run tasks."""
 
 
 def free_port() -> int:
@@ -39,6 +41,7 @@ class Installation:
             "REDIS_URL": redis_url,
             "TASKARRAY_DATA": str(folder),
             "TASKARRAY_API_KEYS": f"tester:{KEY},other:{OTHER_KEY}",
+            "TASKARRAY_DASH_KEYS": f"operator:{DASH_KEY}",
             "TASKARRAY_TASKS": "tests.misbehaving",
             "TASKARRAY_FETCH_ALLOW": "127.0.0.0/8",
             "TASKARRAY_LEASE": "2s",

@@ -198,4 +198,4 @@ async def answered(gateway: Gateway, caller: Caller, asked: dict[str, Any]) -> v
     try:
         return await ASKED[asked["taskType"]](gateway, caller, asked)
     except Exception as bug:
-        return v1.errors([incident("answer_failed", bug, tenant=caller.tenant.id).as_dict()], asked)
+        return v1.errors([incident("answer_failed", bug, hide=asked, tenant=caller.tenant.id).as_dict()], asked)

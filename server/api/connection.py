@@ -78,6 +78,7 @@ class Connection:
             else:
                 steps = await asyncio.to_thread(lambda: self.prepare(v1.parse(message)))
         except ApiError as broken:
+            log.info("message_refused", code=broken.code, bytes_in=len(message))
             for frame in v1.unreadable(message, broken):
                 self.outlet.send(frame)
         else:
@@ -117,11 +118,11 @@ class Connection:
             elif refused := await self._refused(step):
                 self._refuse(step, refused.failures)
         except Exception as bug:
-            self._refuse(step, [incident("step_failed", bug, tenant=self.caller.tenant.id).as_dict()])
+            self._refuse(step, [incident("step_failed", bug, hide=_sent(step)).as_dict()])
 
     def _refuse(self, step: Step, failures: list[dict[str, Any]]) -> None:
         """Say why a step is not taken, to the tasks that build on it as well."""
-        self.outlet.send(v1.errors(failures, step if isinstance(step, dict) else step.request.sent))
+        self.outlet.send(v1.errors(failures, _sent(step)))
         if isinstance(step, Prepared) and step.graph:
             step.graph.told(step.job.uuid, failures[0])
 
@@ -184,7 +185,7 @@ class Connection:
 
     def _helped(self, helper: asyncio.Task[None]) -> None:
         if not helper.cancelled() and (failure := helper.exception()):
-            log.error("answer_failed", session=self.session, exc_info=failure)
+            log.error("answer_failed", exc_info=failure)
 
     # What the gateway asks of it.
 
@@ -225,6 +226,10 @@ class Connection:
             helper.cancel()
         with suppress(ApiError):
             await self.outlet.touch()
+
+
+def _sent(step: Step) -> dict[str, Any]:
+    return step if isinstance(step, dict) else step.request.sent
 
 
 def _crowded() -> RateLimitExceeded:

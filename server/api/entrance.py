@@ -18,6 +18,7 @@ from server.errors import (
     MaxRequestSizeExceeded,
     OriginNotAllowed,
     RateLimitExceeded,
+    ScopeMissing,
     ServiceUnavailable,
 )
 from server.errors import wire as as_wire
@@ -25,6 +26,7 @@ from server.gateway import Gateway
 from server.log import incident, log
 from server.prepare import Caller
 from server.sessions import Resumed
+from server.tally import tally
 from server.tenants import Tenant
 
 _LINGER_SECONDS = 1.0
@@ -84,10 +86,14 @@ async def admitted(gateway: Gateway, wire: Wire) -> AsyncGenerator[bool]:
     config, waiting = gateway.config, gateway.unauthenticated
     origin, host = wire.header("origin"), wire.header("host")
     if gateway.stopping:
+        _log_away(wire, "serviceUnavailable")
         yield await wire.turn_away(ServiceUnavailable("The server restarts; come back in a moment."))
     elif not origin_allowed(config, origin, host):
+        _log_away(wire, "originNotAllowed")
         yield await wire.turn_away(OriginNotAllowed(f"Origin {origin} is not allowed. Add it to TASKARRAY_ORIGINS."))
     elif waiting.get(wire.address, 0) >= config.max_unauthenticated_per_ip:
+        tally.add("rate_limited", "address")
+        _log_away(wire, "rateLimitExceeded")
         yield await wire.turn_away(RateLimitExceeded("Too many sockets of this address wait to authenticate."))
     else:
         waiting[wire.address] = waiting.get(wire.address, 0) + 1
@@ -120,6 +126,7 @@ async def authenticate(gateway: Gateway, wire: Wire) -> Entered | None:
                 if objects is not None:
                     return await _entered(gateway, wire, objects)
     except TimeoutError:
+        tally.add("auth_failures", "timeout")
         await _refuse(wire, InvalidApiKey("Nothing authenticated this socket in time.", parameter="apiKey"), 4408)
     return None
 
@@ -151,10 +158,11 @@ async def _entered(gateway: Gateway, wire: Wire, objects: list[dict[str, Any]]) 
     try:
         tenant = await gateway.tenants.identify(asked.get("apiKey"))
         if gateway.sockets.get(tenant.id, 0) >= gateway.config.max_sockets_per_key:
+            tally.add("rate_limited", "sockets")
             raise InvalidApiKey("This key holds as many sockets as it may (TASKARRAY_MAX_SOCKETS_PER_KEY).")
         features = _features(wire, asked)
         session, resumed = await _session(gateway, tenant, asked.get("connectionSessionUUID"), "events" in features)
-    except InvalidApiKey as refusal:
+    except (InvalidApiKey, ScopeMissing) as refusal:
         await _refuse(wire, refusal, 4401)
         return None
     except Exception as broken:
@@ -165,6 +173,8 @@ async def _entered(gateway: Gateway, wire: Wire, objects: list[dict[str, Any]]) 
         return None
     wire.trust()
     most = _FRAME_BYTES if wire.client.startswith("runware-python") else 0
+    if asked.get("connectionSessionUUID"):
+        gateway.metrics.recoveries.labels("true" if resumed else "false").inc()
     caller = Caller(tenant, session, base_url(gateway.config, wire), features, wire.dry, most)
     return Entered(caller, bool(asked.get("connectionSessionUUID")), resumed, objects[1:])
 
@@ -185,8 +195,12 @@ async def _session(gateway: Gateway, tenant: Tenant, asked: object, events: bool
     return await gateway.sessions.open(tenant.id, events=events), None
 
 
+def _log_away(wire: Wire, code: str) -> None:
+    log.info("socket_turned_away", address=wire.address, client=wire.client, code=code)
+
+
 async def _refuse(wire: Wire, refusal: ApiError, code: int) -> None:
-    log.info("authentication_refused", address=wire.address, client=wire.client)
+    log.info("authentication_refused", address=wire.address, client=wire.client, code=refusal.code)
     await wire.send(v1.dumps(v1.refused_authentication(refusal)))
     await asyncio.sleep(_LINGER_SECONDS)
     wire.close(code, "authentication failed")

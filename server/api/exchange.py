@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from starlette.requests import Request
+from structlog.contextvars import bind_contextvars
 
+from server.envelope import TRACEPARENT
 from server.errors import ApiError, ServiceUnavailable
 from server.gateway import Gateway
 from server.prepare import Caller, Prepared, Refused, refuse
@@ -93,7 +96,11 @@ async def exchange(
     """An exchange for one request of a tenant; what it waits for is asked for in other ways once it is over. With
     `dry`, its tasks are only checked."""
     base_url = gateway.config.public_url.rstrip("/") or str(request.base_url).rstrip("/")
-    found = Exchange(gateway, Caller(tenant, await gateway.sessions.open(tenant.id), base_url, dry=dry))
+    trace = request.headers.get("traceparent", "")
+    trace = trace if re.fullmatch(TRACEPARENT, trace) else ""
+    session = await gateway.sessions.open(tenant.id)
+    bind_contextvars(tenant=tenant.id)
+    found = Exchange(gateway, Caller(tenant, session, base_url, dry=dry, traceparent=trace))
     gateway.conversations[found.session] = found
     listening = asyncio.create_task(found.listen())
     try:

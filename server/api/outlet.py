@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from server import telemetry
 from server.api import v1
 from server.api.answers import ack_frame, silent
 from server.api.binary import parcels
@@ -24,6 +25,7 @@ from server.errors import TaskNotFound, ValueTooLarge
 from server.gateway import Gateway
 from server.prepare import Caller
 from server.sessions import Entry, Resumed
+from server.tally import tally
 
 _BATCH = 64
 _CONFIRM_SECONDS = 5.0
@@ -74,13 +76,14 @@ class Outlet:
         """Send what the outbox has for this socket; whether there may be more."""
         entries = await self.gateway.sessions.read(self.caller.tenant.id, self.caller.session, self.offset, _BATCH)
         for entry in entries:
-            frame = await self._frame(entry)
+            begun, frame = time.time(), await self._frame(entry)
             self.offset = entry.offset
             self.news.over(entry.uuid)
             if frame:
                 following = parcels(frame)
                 for _ in range(1 + self.faults.twice(entry.request or {})):
                     await self.writer.put(self._body(frame), entry.uuid, following)
+                self._count(entry, begun)
                 if await self.faults.drops(entry.request or {}, "result"):
                     self.wire.drop()
                     raise ClientGone
@@ -88,6 +91,16 @@ class Outlet:
             self._deliveries.append((time.monotonic(), entry.offset))
         self._replaying = self._replaying and len(entries) == _BATCH
         return len(entries) == _BATCH
+
+    def _count(self, entry: Entry, begun: float) -> None:
+        """An answer has been made and sent since `begun`."""
+        task = self.gateway.catalog.by_name.get((entry.request or {})["taskType"])
+        if task:
+            tally.stage(task.task_type, "send", time.time() - begun)
+            if parent := (entry.outcome or {}).get("traceparent"):
+                span = telemetry.begin("producer", f"send {task.task_type}", parent, begun, task_uuid=entry.uuid)
+                if span:
+                    span.end()
 
     async def _frame(self, entry: Entry) -> v1.Frame | None:
         if entry.request is None or entry.outcome is None:

@@ -18,7 +18,7 @@ from server.api.outcomes import outcome_frame
 from server.errors import ApiError, InvalidRequest, ResponseTimeout, status_of
 from server.gateway import Gateway
 from server.graph import Step
-from server.log import incident
+from server.log import incident, log
 from server.prepare import Prepared, Refused
 
 _INLINE_BYTES = 64 * 1024
@@ -48,6 +48,7 @@ class TaskArray:
         try:
             objects = v1.parse(body) if len(body) <= _INLINE_BYTES else await asyncio.to_thread(v1.parse, body)
         except ApiError as broken:
+            log.info("message_refused", code=broken.code, bytes_in=len(body))
             return v1.unreadable(body, broken)
         if objects[0].get("taskType") == "authentication":
             key = key or objects[0].get("apiKey")
@@ -81,7 +82,7 @@ class TaskArray:
         try:
             return await self._run(exchange, step)
         except Exception as bug:
-            failure = incident("step_failed", bug, tenant=exchange.caller.tenant.id)
+            failure = incident("step_failed", bug, hide=step.request.sent)
             return v1.errors([failure.as_dict()], step.request.sent)
 
     async def _run(self, exchange: Exchange, prepared: Prepared | Refused) -> v1.Frame:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 from starlette.types import Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
 
 from server.api.connection import Connection
 from server.api.entrance import Entered, admitted, authenticate, authenticated, returned
@@ -38,7 +40,10 @@ class Socket:
             earlier.taken()
         gateway.conversations[caller.session] = connection
         gateway.count(caller.tenant, 1)
-        log.info("socket_opened", session=caller.session, tenant=caller.tenant.id, client=wire.client)
+        gateway.metrics.socket_opened(wire.client)
+        bind_contextvars(session=caller.session, tenant=caller.tenant.id)
+        opened = time.monotonic()
+        log.info("socket_opened", client=wire.client, resumed=bool(entered.resumed))
         try:
             connection.outlet.send(authenticated(gateway.config, caller))
             if entered.asked and "events" in caller.features:
@@ -53,4 +58,8 @@ class Socket:
             if not moved:
                 del gateway.conversations[caller.session]
             await connection.leave(moved=moved)
-            log.info("socket_closed", session=caller.session, code=wire.code)
+            gateway.metrics.socket_closed(wire.code)
+            log.info(
+                "socket_closed", client=wire.client, code=wire.code, duration_s=round(time.monotonic() - opened, 3),
+                messages_in=wire.taken, messages_out=wire.given, bytes_in=wire.bytes_in, bytes_out=wire.bytes_out,
+            )  # fmt: skip

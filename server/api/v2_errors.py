@@ -103,6 +103,7 @@ def _too_often(failure: Told) -> Failure:
 
 _CALLED: dict[str, Callable[[Told], Failure]] = {
     "invalidApiKey": lambda _: Failure(401, "invalid_api_key", "Invalid or revoked API key."),
+    "scopeMissing": lambda _: Failure(401, "invalid_api_key", "This API key may not run tasks."),
     "invalidInputImage": lambda _: invalid_image(),
     "unsupportedImageFormat": lambda failure: invalid_image(f": {failure['message']}"),
     "valueTooLarge": _too_large,

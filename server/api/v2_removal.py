@@ -125,7 +125,7 @@ def _asked(order: Order, image: str | bytes, uuid: str) -> Asked:
     limits = {
         "max_bytes": MAX_IMAGE, "max_area": MAX_PIXELS, "input_seconds": _KEPT_SECONDS, "max_working_side": _LONGEST,
     }  # fmt: skip
-    return Asked(fields, fields, files=files, limits=limits)
+    return Asked(fields, fields, files=files, limits=limits, face="v2")
 
 
 def _wants_bytes(request: Request) -> bool:

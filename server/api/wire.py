@@ -18,6 +18,8 @@ class Wire:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.code = 1006
+        self.taken = self.given = self.bytes_in = self.bytes_out = 0
+        """Messages that have come and gone, and their bytes."""
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -28,7 +30,7 @@ class Wire:
         self.single = query.get("data") == ["object"]
         self.dry = v1.dry(query.get("dryRun", [""])[-1])
         sdk = "-".join(query.get("sdk", [])) or self.header("x-sdk-name")
-        self.client = sdk or self.header("user-agent").split(" ")[0][:40]
+        self.client = (sdk or self.header("user-agent")).split(" ")[0][:40]
         self.address = (scope.get("client") or ("", 0))[0]
 
     def header(self, name: str) -> str:
@@ -62,9 +64,14 @@ class Wire:
             self.code = message.get("code", 1006)
             return None
         text = message.get("text")
-        return text if text is not None else message.get("bytes", b"")
+        found = text if text is not None else message.get("bytes", b"")
+        self.taken += 1
+        self.bytes_in += len(found)
+        return found
 
     async def send(self, frame: bytes, *, binary: bool = False) -> None:
+        self.given += 1
+        self.bytes_out += len(frame)
         await self._protocol.put(frame, binary=binary)
 
     @property

@@ -7,6 +7,7 @@ looked for before the socket takes it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
@@ -69,6 +70,8 @@ class Writer:
         await self.wire.send(frame)
         for parcel in following:
             await self._carry(parcel, uuid)
+        if uuid:
+            self.gateway.sent.append((uuid.lower(), time.time()))
 
     async def _carry(self, parcel: Parcel, uuid: str) -> None:
         """Send an image in binary frames, read no faster than they are taken."""
@@ -122,11 +125,13 @@ class Writer:
         its outbox."""
         while not self.wire.ready:
             before = self.wire.backlog
+            self.gateway.metrics.outbox.observe(before + self._queued)
             try:
                 async with asyncio.timeout(self.gateway.config.slow_reader_timeout):
                     await self.wire.drained()
             except TimeoutError:
                 if self.wire.backlog >= before:
+                    self.gateway.metrics.slow.inc()
                     log.warning("slow_reader_closed", session=self.caller.session)
                     self.wire.close(1013, "slow consumer; resume the session or use getResponse")
                     raise ClientGone from None
@@ -138,6 +143,6 @@ class Writer:
             self._task.cancel()
         self._let_go()
         if self.wire.overwhelmed and (uuid := self.sent.largest()):
-            log.info("answer_too_large", session=self.caller.session, task=uuid, client=self.wire.client)
+            log.info("answer_too_large", session=self.caller.session, task_uuid=uuid, client=self.wire.client)
             with suppress(ApiError):
                 await self.gateway.sessions.oversized(self.caller.tenant.id, uuid)

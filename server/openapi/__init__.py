@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from server.catalog import Catalog
-from server.openapi import pages, predictions, removal, task_array
+from server.openapi import board, pages, predictions, removal, task_array
 
 _ABOUT = (
     "Arrays of image tasks, in three dialects with the same keys, images and queue. POST /v1 takes the same objects"
@@ -20,7 +20,7 @@ _SECURITY = {
 
 def document(catalog: Catalog) -> dict[str, Any]:
     """The whole document of a server with these tasks."""
-    faces = (task_array, removal, predictions, pages)
+    faces = (task_array, removal, predictions, board, pages)
     schemas = dict[str, Any]()
     responses = dict[str, Any]()
     paths = dict[str, Any]()

@@ -1,4 +1,10 @@
--- Rates, and what the predictions API keeps besides the tasks.
+-- Rates and counters, and what the predictions API keeps besides the tasks.
+
+--- count
+-- What a process has counted since it last said so.
+-- name, how many more, …
+for place = 1, #ARGV, 2 do redis.call('HINCRBYFLOAT', P .. ':stats', ARGV[place], ARGV[place + 1]) end
+return 1
 
 --- spend
 -- The generic cell rate algorithm: 0 when `n` tasks may pass, else the seconds to wait.

@@ -50,7 +50,8 @@ local function expect(session, tenant, uuid)
   redis.call('PEXPIRE', open_key(session), left)
 end
 
--- How a task stands, to the sessions that wait for it and asked to be told. A hint: nothing is kept of it.
+-- How a task stands, to the sessions that wait for it and asked to be told, and to boards while somebody looks at
+-- one. A hint: nothing is kept of it.
 local function announce(tenant, uuid, event)
   for _, session in ipairs(redis.call('SMEMBERS', waiters_key(tenant, uuid))) do
     local about = redis.call('HMGET', session_key(session), 'gateway', 'events')
@@ -58,6 +59,10 @@ local function announce(tenant, uuid, event)
       event.taskUUID = uuid
       redis.call('PUBLISH', P .. ':wake:' .. about[1], 'event:' .. session .. ':' .. cjson.encode(event))
     end
+  end
+  if redis.call('EXISTS', P .. ':watched') == 1 then
+    event.tenant, event.taskUUID = tenant, uuid
+    redis.call('PUBLISH', P .. ':board', cjson.encode(event))
   end
 end
 

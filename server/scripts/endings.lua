@@ -35,6 +35,28 @@ local function unpin(tenant, uuid, result_ttl)
   loosen(tenant, task)
 end
 
+-- How a task ended, for the counters. A code may be made of a parameter's name: beyond so many they are one.
+local function count_end(kind, state, code)
+  local stats = P .. ':stats'
+  local name = 'finished|' .. kind .. '|' .. state .. '|'
+  if code ~= '' and redis.call('HEXISTS', stats, name .. code) == 0 and redis.call('HLEN', stats) > 8000 then
+    code = 'other'
+  end
+  redis.call('HINCRBY', stats, name .. code, 1)
+end
+
+-- What the board shows of the past: ends by the minute for an hour, and the newest of them.
+local function chronicle(tenant, uuid, word, now)
+  local minutes, minute = P .. ':minutes', math.floor(now / 60000)
+  if redis.call('HINCRBY', minutes, minute .. '|' .. word, 1) == 1 then
+    for _, name in ipairs(redis.call('HKEYS', minutes)) do
+      if tonumber(string.match(name, '^%d+')) < minute - 60 then redis.call('HDEL', minutes, name) end
+    end
+  end
+  local newest = P .. ':newest'
+  if redis.call('LPUSH', newest, tenant .. ':' .. uuid) >= 200 then redis.call('LTRIM', newest, 0, 99) end
+end
+
 -- A task's one end: its outcome, the outboxes, the deliveries, the counters. `about` has result_ttl (s), seconds and
 -- deliveries.
 local function conclude(tenant, uuid, state, outcome, code, about)
@@ -60,8 +82,9 @@ local function conclude(tenant, uuid, state, outcome, code, about)
   local day = math.floor(now / 86400000)
   redis.call('HINCRBY', P .. ':usage:' .. tenant, day .. '|' .. kind, 1)
   redis.call('HINCRBYFLOAT', P .. ':spent:' .. tenant, day .. '|' .. kind, about.seconds)
+  chronicle(tenant, uuid, code == 'taskCancelled' and 'cancelled' or state, now)
   local stats = P .. ':stats'
-  redis.call('HINCRBY', stats, 'finished|' .. kind .. '|' .. state .. '|' .. code, 1)
+  count_end(kind, state, code)
   redis.call('HINCRBYFLOAT', stats, 'seconds|' .. kind, about.seconds)
   for _, edge in ipairs({0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}) do
     if tonumber(about.seconds) <= edge then
@@ -73,7 +96,9 @@ end
 
 -- A failure of a task that Redis itself ends. What came with it goes a minute later: some worker may just be at it.
 local function fail(tenant, uuid, failed, result_ttl)
-  local job = redis.call('HGET', task_key(tenant, uuid), 'job')
+  local kind, job = unpack(redis.call('HMGET', task_key(tenant, uuid), 'kind', 'job'))
+  redis.call('RPUSH', P .. ':ended', cjson.encode({tenant = tenant, uuid = uuid, kind = kind, code = failed.code}))
+  redis.call('LTRIM', P .. ':ended', -10000, -1)
   for _, blob in ipairs(job and cjson.decode(job).staged or {}) do
     redis.call('ZADD', P .. ':expiry', math.floor(clock() / 1000) + 60, blob)
   end

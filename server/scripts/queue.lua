@@ -4,7 +4,7 @@
 -- The task is known: attach to it, or conflict. Else: remembered, queued or held, and waited for, all or nothing.
 -- tenant, uuid, hash, session, mode, type as sent, delivery, request, result uuids, job, task type, priority,
 -- references, start within (ms; 0: any time), end within (ms), what is owed for a failure, most for a tenant, most,
--- 1: only look whether it would be taken, its batch, the batch it is about, result ttl (s), most for a batch
+-- 1: only look whether it would be taken, its batch, the batch it is about, result ttl (s), most for a batch, dialect
 local tenant, uuid, hash, session, mode = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local task, dry = task_key(tenant, uuid), ARGV[19] == '1'
 local known = redis.call('HMGET', task, 'hash', 'state', 'uuids')
@@ -81,7 +81,7 @@ end
 expect(session, tenant, uuid)
 redis.call('HINCRBY', P .. ':shares', tenant, 1)
 redis.call('ZADD', P .. ':unfinished', now, tenant .. ':' .. uuid)
-redis.call('HINCRBY', P .. ':stats', 'received|' .. ARGV[11], 1)
+redis.call('HINCRBY', P .. ':stats', 'received|' .. ARGV[11] .. '|' .. ARGV[24], 1)
 if ARGV[14] ~= '0' then redis.call('ZADD', P .. ':deadlines', now + ARGV[14], 'start:' .. tenant .. ':' .. uuid) end
 if ARGV[15] ~= '0' then redis.call('ZADD', P .. ':deadlines', now + ARGV[15], 'end:' .. tenant .. ':' .. uuid) end
 for _, above in ipairs({parents, members}) do
@@ -231,6 +231,11 @@ for _, member in ipairs(members) do
   stop(tenant, uuid, failed, ARGV[1])
 end
 return #members
+
+--- ended
+-- Tasks that Redis itself has ended and of which nobody has said so yet.
+-- how many
+return redis.call('LPOP', P .. ':ended', ARGV[1]) or {}
 
 --- drop_once
 -- tenant, uuid

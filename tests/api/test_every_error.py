@@ -39,6 +39,7 @@ TOLD = {
     "UnknownParameter": (500, "internal_error", 1401),
     "InvalidRequest": (500, "internal_error", 1401),
     "InvalidApiKey": (401, "invalid_api_key", 1401),
+    "ScopeMissing": (401, "invalid_api_key", 1405),
     "NotFound": (500, "internal_error", 1405),
     "MethodNotAllowed": (500, "internal_error", 1405),
     "OriginNotAllowed": (500, "internal_error", 1405),

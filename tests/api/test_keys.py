@@ -49,3 +49,13 @@ async def test_replaced_without_a_gap(installation: Installation) -> None:
         assert (await client.run("getResponse", taskUUID=done["taskUUID"]))["text"] == "done"
         (conflict,) = await client.ask(done | {"taskType": "sleeps", "seconds": 0})
         assert conflict["errors"][0]["code"] == "conflictTaskUUID"
+
+
+async def test_scopes(installation: Installation) -> None:
+    """A key may be made for the board, alone or besides tasks; the list says for what each is."""
+    await keys(installation, "create", "looks", "--scope", "dash")
+    await keys(installation, "create", "does all", "--scope", "dash", "--scope", "tasks")
+    listed = [line.split() for line in (await keys(installation, "list")).splitlines()]
+    assert [line[-2:] for line in listed if "looks" in line or "does" in line] == [
+        ["dash", "active"], ["dash+tasks", "active"]
+    ]  # fmt: skip

@@ -154,12 +154,12 @@ async def test_counters(installation: Installation, client: Client) -> None:
     def more(name: str, **labels: str) -> float:
         return value(after, name, **labels) - value(before, name, **labels)
 
-    assert more("tasks_received_total", task_type="nothing") == 4
+    assert more("tasks_received_total", task_type="nothing", dialect="v1") == 4
     assert more("tasks_finished_total", task_type="nothing", status="succeeded", code="") == 4
     for kind, code in (("exits", "internalServerError"), ("imageUpload", "invalidImage")):
-        assert more("tasks_received_total", task_type=kind) == 1
+        assert more("tasks_received_total", task_type=kind, dialect="v1") == 1
         assert more("tasks_finished_total", task_type=kind, status="failed", code=code) == 1
-    assert more("tasks_received_total", task_type="sleeps") == 0
+    assert more("tasks_received_total", task_type="sleeps", dialect="v1") == 0
     assert not any(label == "unheard of" for _, labels in after for _, label in labels)
 
 

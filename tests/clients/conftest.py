@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 
 from tests.clients.install import JAVASCRIPT, LEGACY_PYTHON, NEW_PYTHON, Package, installed
 from tests.clients.program import Client, Program
+from tests.clients.proof import BEHAVIOURS, finished, proofs
 from tests.harness import KEY, Installation
 
 HERE = Path(__file__).parent
@@ -72,3 +73,17 @@ async def connect(programs: Programs, installation: Installation) -> AsyncIterat
             return await stack.enter_async_context(program.client(url or installation.ws_url, key, **options))
 
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def proven(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test says that it proves has been done while it ran, by the installation's own count."""
+    tasks = {proof.what for proof in proofs(request.node)} - BEHAVIOURS.keys()
+    if not tasks:
+        yield
+        return
+    installation: Installation = request.getfixturevalue("installation")
+    before = finished(installation.get("/metrics"))
+    yield
+    after = finished(installation.get("/metrics"))
+    assert not [task for task in tasks if after.get(task, 0) <= before.get(task, 0)]

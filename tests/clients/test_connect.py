@@ -8,6 +8,7 @@ import pytest
 
 from tests.clients.conftest import Connect, Programs
 from tests.clients.program import Refused
+from tests.clients.proof import proves
 from tests.harness import KEY, Installation
 
 pytestmark = pytest.mark.clients
@@ -21,6 +22,7 @@ async def test_connect(connect: Connect, name: str):
     assert UUID((await client.do("state"))["session"]).version == 4
 
 
+@proves("key")
 @ALL
 async def test_wrong_key(programs: Programs, installation: Installation, name: str):
     """A wrong key fails in less than 5 s, with the server's own sentence (rule 4)."""

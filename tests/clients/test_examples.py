@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.clients.proof import proves
 from tests.harness import KEY, Installation
 
 PYTHON = """
@@ -96,6 +97,7 @@ async def test_base64_by_polling(installation: Installation, disc: Path):
 
 if CURL:
 
+    @proves("removeBackground", "base64", by="curl")
     @pytest.mark.parametrize("field", ["image_base64", "image_file_b64"])
     async def test_base64_in_a_form(installation: Installation, disc: Path, tmp_path: Path, field: str):
         """curl sends base64 as a field of a form, and the answer is the picture."""

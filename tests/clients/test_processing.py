@@ -17,6 +17,7 @@ from skimage import data
 from tests.clients import colours
 from tests.clients.conftest import Connect
 from tests.clients.program import Refused
+from tests.clients.proof import proves
 
 pytestmark = pytest.mark.clients
 
@@ -34,6 +35,7 @@ def uri(photo: Path) -> str:
     return colours.data_uri(Image.open(photo))
 
 
+@proves("removeBackground", by="legacy")
 async def test_legacy_background(connect: Connect, photo: Path):
     """The old Python client uploads a file, flattens the settings, and gets a cut-out or its mask."""
     client = await connect("legacy")
@@ -47,6 +49,7 @@ async def test_legacy_background(connect: Connect, photo: Path):
     assert numpy.abs(numpy.asarray(mask.convert("L")).astype(int) - numpy.asarray(cut.getchannel("A"))).mean() < 1
 
 
+@proves("upscale", by="legacy")
 async def test_legacy_upscale(connect: Connect, photo: Path):
     """The old Python client enlarges a file, by its old name and with a model that is not installed."""
     client = await connect("legacy")
@@ -54,6 +57,7 @@ async def test_legacy_upscale(connect: Connect, photo: Path):
     assert (await colours.download(item["url"])).size == (600, 400)
 
 
+@proves("vectorize", by="legacy")
 async def test_legacy_vectorize(connect: Connect, uri: str):
     """The old Python client gets an SVG."""
     client = await connect("legacy")
@@ -62,11 +66,23 @@ async def test_legacy_vectorize(connect: Connect, uri: str):
     assert (await asyncio.to_thread(_svg, item["url"])).attrib["viewBox"] == "0 0 300 200"
 
 
+@proves("modelSearch", by="legacy")
 async def test_legacy_search(connect: Connect):
     """The old Python client finds the server's own engines."""
     client = await connect("legacy")
     found = await client.do("search", search="taskarray", limit=2)
     assert found["total"] >= len(found["results"]) == 2
+
+
+@proves("modelSearch", by="new")
+@proves("modelSearch", by="js")
+async def test_search(connect: Connect):
+    """The newer clients find the server's own engines too."""
+    asked = {"search": "taskarray", "limit": 2}
+    (found,) = (await (await connect("new")).do("run", taskType="modelSearch", **asked))["items"]
+    same = await (await connect("js")).do("call", method="modelSearch", **asked)
+    assert [model["air"] for model in found["results"]] == [model["air"] for model in same["results"]]
+    assert found["totalResults"] >= len(found["results"]) == 2
 
 
 NEW = {
@@ -79,44 +95,51 @@ NEW = {
 }
 
 
+@proves("{task}", by="new")
 @pytest.mark.parametrize("transport", ["websocket", "rest"])
-@pytest.mark.parametrize("name", NEW)
-async def test_new(connect: Connect, uri: str, name: str, transport: str):
+@pytest.mark.parametrize("task", NEW)
+async def test_new(connect: Connect, uri: str, task: str, transport: str):
     """The new Python client runs every task by its new name, asynchronously as it does by itself, over either
     transport."""
     client = await connect("new", transport=transport)
-    (item,) = (await client.do("run", taskType=name, inputs={"image": uri}, **NEW[name]))["items"]
+    (item,) = (await client.do("run", taskType=task, inputs={"image": uri}, **NEW[task]))["items"]
     (url,) = [value for member, value in item.items() if member.endswith("URL")]
-    if name == "vectorize":
+    if task == "vectorize":
         assert (await asyncio.to_thread(_svg, url)).tag.endswith("svg")
         return
     sizes = {"upscale": (600, 400), "imageTransform": (150, 100)}
-    assert (await colours.download(url)).size == sizes.get(name, (300, 200))
+    assert (await colours.download(url)).size == sizes.get(task, (300, 200))
 
 
 JS = {
     "removeBackground": {"outputFormat": "PNG"},
     "upscale": {"upscaleFactor": 2},
-    "controlNetPreProcess": {"preProcessorType": "softedge"},
+    "controlNetPreprocess": {"method": "controlNetPreProcess", "preProcessorType": "softedge"},
     "imageMasking": {"model": "runware:35@1"},
     "vectorize": {"model": "recraft:1@1"},
 }
 
 
-@pytest.mark.parametrize("name", JS)
-async def test_js(connect: Connect, uri: str, name: str):
+@proves("{task}", by="js")
+@pytest.mark.parametrize("task", JS)
+async def test_js(connect: Connect, uri: str, task: str):
     """The JavaScript client runs every task under the name and with the members that it sends."""
     client = await connect("js")
-    image = {"inputs": {"image": uri}} if name == "vectorize" else {"inputImage": uri}
-    found = await client.do("call", method=name, **image, **JS[name])
+    image = {"inputs": {"image": uri}} if task == "vectorize" else {"inputImage": uri}
+    found = await client.do("call", **{"method": task} | image | JS[task])
     item = found[0] if isinstance(found, list) else found
     (url,) = [value for member, value in item.items() if member.endswith("URL")]
     assert await colours.status(url) == 200
 
 
+@proves("base64", by="legacy")
+@proves("base64", by="new")
+@proves("base64", by="js")
 async def test_base64(connect: Connect, uri: str):
     """Pixels in the message, as each client asks for them."""
-    new, js = await connect("new"), await connect("js")
+    legacy, new, js = await connect("legacy"), await connect("new"), await connect("js")
+    (item,) = await legacy.do("upscale", inputImage=uri, outputType="base64Data", upscaleFactor=2)
+    assert Image.open(io.BytesIO(base64.b64decode(item["base64"]))).size == (600, 400)
     asked = {"inputs": {"image": uri}, "outputType": "base64Data", "upscaleFactor": 2}
     (item,) = (await new.do("run", taskType="upscale", **asked))["items"]
     assert Image.open(io.BytesIO(base64.b64decode(item["imageBase64Data"]))).size == (600, 400)

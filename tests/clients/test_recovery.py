@@ -13,6 +13,7 @@ from tests.clients import colours
 from tests.clients.conftest import Connect
 from tests.clients.network import Held, Proxy
 from tests.clients.program import Client, Refused
+from tests.clients.proof import proves
 from tests.harness import Installation
 from tests.outside import Website, answer
 
@@ -64,6 +65,7 @@ async def cut(proxy: Proxy, held: Held, ends: str) -> None:
 ENDS = pytest.mark.parametrize("ends", ["while away", "once back"])
 
 
+@proves("cut", by="legacy", note="sent again under its `taskUUID`")
 @ENDS
 async def test_legacy(connect: Connect, proxy: Proxy, held: Held, ends: str):
     """The old Python client sends a lost task again under its taskUUID, and gets the one result (rules 15 and 16)."""
@@ -76,6 +78,7 @@ async def test_legacy(connect: Connect, proxy: Proxy, held: Held, ends: str):
     assert held.times == 1
 
 
+@proves("cut", by="new", note="async tasks go on; sync ones fail at once, by its design")
 @ENDS
 async def test_new_async(connect: Connect, proxy: Proxy, held: Held, ends: str):
     """The new Python client resumes its session, sends an async task again, and gets the one result (rule 16)."""
@@ -89,6 +92,7 @@ async def test_new_async(connect: Connect, proxy: Proxy, held: Held, ends: str):
     assert await client.do("state") == session
 
 
+@proves("cut", by="new")
 @ENDS
 async def test_new_sync(connect: Connect, proxy: Proxy, held: Held, ends: str):
     """The new Python client gives a sync task up when its connection is lost, as it documents; the next call works."""
@@ -130,6 +134,7 @@ async def fails(client: Client, uuid: str) -> None:
                 assert (await client.do("response", task=uuid))[0]["status"] == "processing"
 
 
+@proves("cut", by="js", note="after its own timeout, under a new `taskUUID`")
 @ENDS
 async def test_js(connect: Connect, proxy: Proxy, held: Held, ends: str):
     """The JavaScript client waits its own time, then sends the task again under a new taskUUID, and gets a result."""

@@ -11,12 +11,14 @@ from tests.clients import colours
 from tests.clients.conftest import Connect
 from tests.clients.network import Held
 from tests.clients.program import Refused
+from tests.clients.proof import proves
 from tests.outside import Website, answer
 
 pytestmark = pytest.mark.clients
 ALL = pytest.mark.parametrize("name", ["legacy", "new", "js"])
 
 
+@proves("several")
 @ALL
 async def test_several_results(connect: Connect, name: str):
     """A sync task with numberResults has exactly so many, each under its own UUID (rules 11 and 14)."""
@@ -26,6 +28,7 @@ async def test_several_results(connect: Connect, name: str):
     assert [await colours.status(item["url"]) for item in found] == [200] * 4
 
 
+@proves("async")
 @pytest.mark.parametrize("name", ["new", "js"])
 @pytest.mark.parametrize("duration", [0, 2])
 async def test_async(connect: Connect, name: str, duration: float):
@@ -36,6 +39,7 @@ async def test_async(connect: Connect, name: str, duration: float):
     assert len({item["uuid"] for item in found}) == len(found) == 3
 
 
+@proves("async", by="legacy")
 async def test_async_legacy(connect: Connect):
     """The old Python client gets an ack, and getResponse from any connection brings all results, without the half
     minute that it stalls when a UUID is missing (rules 12, 13 and 15)."""
@@ -66,6 +70,7 @@ async def test_same_task_again(connect: Connect):
     assert refused.value.about["code"] == "conflictTaskUUID"
 
 
+@proves("progress", by="new")
 async def test_progress(connect: Connect):
     """While an async task runs, the new Python client is told its progress in numbers, over either transport."""
     clients = await connect("new"), await connect("new", transport="rest")

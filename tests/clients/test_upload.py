@@ -13,6 +13,7 @@ from PIL import Image
 from tests.clients import colours
 from tests.clients.conftest import Connect
 from tests.clients.program import Client, Refused
+from tests.clients.proof import proves
 from tests.outside import Website, answer
 from tests.pictures.drawing import corners
 
@@ -35,6 +36,7 @@ async def put(client: Client, image: str) -> dict[str, str]:
     return await client.do("upload", image=image)
 
 
+@proves("forms")
 @pytest.mark.parametrize("form", ["data URI", "base64", "URL", "file"])
 @ALL
 async def test_forms(connect: Connect, tmp_path: Path, name: str, form: str):
@@ -52,6 +54,7 @@ async def test_forms(connect: Connect, tmp_path: Path, name: str, form: str):
     await colours.assert_shows(await address(client, uploaded), picture)
 
 
+@proves("mediaStorage")
 @ALL
 async def test_media_storage(connect: Connect, tmp_path: Path, name: str):
     """mediaStorage keeps an image like imageUpload does, and takes the old Python client's base64 without its kind."""
@@ -75,6 +78,7 @@ async def test_delete(connect: Connect, name: str):
     assert refused.value.about["code"] == {"new": "notFound", "js": "mediaNotFound"}[name]
 
 
+@proves("imageUpload", "many")
 @ALL
 async def test_twenty_at_once(connect: Connect, tmp_path: Path, name: str):
     """Of 20 uploads at once each gets its own image, under a UUID of its own (rules 7 and 14)."""
@@ -115,6 +119,7 @@ BAD = {
 }
 
 
+@proves("failure")
 @pytest.mark.parametrize("kind", BAD)
 @ALL
 async def test_bad_image(connect: Connect, name: str, kind: str):

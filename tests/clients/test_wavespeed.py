@@ -14,28 +14,17 @@ import pytest
 from PIL import Image
 
 from tests.clients import colours
-from tests.clients.install import (
-    OLDER_WAVESPEED_JS,
-    OLDER_WAVESPEED_PYTHON,
-    WAVESPEED_JS,
-    WAVESPEED_PYTHON,
-    Package,
-    installed,
-)
+from tests.clients.install import OLDER_WAVESPEED_JS, WAVESPEED_JS, Package, installed
 from tests.clients.program import Client, Program, Refused
+from tests.clients.proof import CLIENTS, proves
 from tests.harness import KEY, Installation
 
 pytestmark = pytest.mark.clients
 
 HERE = Path(__file__).parent
-CLIENTS = {
-    "python": WAVESPEED_PYTHON,
-    "older python": OLDER_WAVESPEED_PYTHON,
-    "js": WAVESPEED_JS,
-    "older js": OLDER_WAVESPEED_JS,
-}
 UPSCALER = "wavespeed-ai/real-esrgan"
-EVERY = pytest.mark.parametrize("name", CLIENTS)
+PICTURE = colours.data_uri(colours.plain(5))
+EVERY = pytest.mark.parametrize("name", [name for name in CLIENTS if "wavespeed" in name])
 Connect = Callable[..., Awaitable[Client]]
 
 
@@ -66,7 +55,7 @@ async def clients(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cal
 
 @pytest.fixture
 async def connect(clients: Callable[[str], Awaitable[Program]], installation: Installation) -> AsyncIterator[Connect]:
-    """`await connect("python")` is a client of the shared installation, or of another `url`."""
+    """`await connect("wavespeed")` is a client of the shared installation, or of another `url`."""
     async with AsyncExitStack() as stack:
 
         async def opened(name: str, url: str = "", key: str = KEY, **options: Any) -> Client:
@@ -86,6 +75,7 @@ def hurried(installation: Installation) -> Iterator[Installation]:
     found.stop()
 
 
+@proves("upscale", "async")
 @EVERY
 async def test_run(connect: Connect, name: str) -> None:
     """A model is submitted, asked after and found completed, with URLs that open without a key."""
@@ -93,6 +83,26 @@ async def test_run(connect: Connect, name: str) -> None:
     given = {"image": colours.data_uri(colours.plain(1)), "scale": 2}
     (url,) = await client.do("run", model=UPSCALER, given=given)
     assert (await colours.download(url)).size == (48, 32)
+
+
+TASKS = {
+    "controlNetPreprocess": {"inputImage": PICTURE, "preProcessorType": "canny"},
+    "imageMasking": {"inputImage": PICTURE, "model": "runware:35@1"},
+    "imageTransform": {"inputImage": PICTURE, "operations": [{"operation": "resize", "width": 30}]},
+    "imageUpload": {"image": PICTURE},
+    "mediaStorage": {"media": PICTURE},
+    "vectorize": {"inputImage": PICTURE},
+}
+
+
+@proves("{task}")
+@EVERY
+@pytest.mark.parametrize("task", TASKS)
+async def test_every_task(connect: Connect, name: str, task: str) -> None:
+    """Every task that gives a picture is a model of its own, and its output opens without a key."""
+    client = await connect(name)
+    (url,) = await client.do("run", model=f"taskarray/{task}", given=TASKS[task])
+    assert await colours.status(url) == 200
 
 
 @EVERY
@@ -105,6 +115,7 @@ async def test_sync(connect: Connect, name: str) -> None:
     assert (await colours.download(again)).size == (144, 96)
 
 
+@proves("base64")
 @EVERY
 @pytest.mark.parametrize("sync", [False, True])
 async def test_base64(connect: Connect, name: str, sync: bool) -> None:
@@ -114,6 +125,15 @@ async def test_base64(connect: Connect, name: str, sync: bool) -> None:
     (output,) = await client.do("run", model="taskarray/paints", given=given, sync=sync)
     with Image.open(io.BytesIO(base64.b64decode(output, validate=True))) as picture:
         assert (picture.format, picture.size, picture.getpixel((0, 0))) == ("PNG", (32, 32), (255, 0, 0))
+
+
+@proves("removeBackground")
+@EVERY
+async def test_cut_out(connect: Connect, name: str) -> None:
+    """The model that removes backgrounds gives a cut-out."""
+    client = await connect(name)
+    (url,) = await client.do("run", model="wavespeed-ai/image-background-remover", given={"image": PICTURE})
+    assert (await colours.download(url)).mode == "RGBA"
 
 
 @EVERY
@@ -128,6 +148,7 @@ async def test_upload(connect: Connect, name: str, tmp_path: Path) -> None:
     assert (await colours.download(output)).size == (48, 32)
 
 
+@proves("failure")
 @EVERY
 @pytest.mark.parametrize("sync", [False, True])
 async def test_failure(connect: Connect, name: str, sync: bool) -> None:
@@ -138,6 +159,7 @@ async def test_failure(connect: Connect, name: str, sync: bool) -> None:
         await client.do("run", model="taskarray/regrets", given=given, sync=sync)
 
 
+@proves("key")
 @EVERY
 async def test_refusal(connect: Connect, name: str) -> None:
     """What is not taken is refused at once, with the reason: a missing input, an unknown model, a wrong key."""
@@ -160,7 +182,7 @@ async def test_sync_timeout(connect: Connect, hurried: Installation, name: str) 
 
 async def test_impatient_client(connect: Connect, tmp_path: Path) -> None:
     """A client that gives up and sends the same again, over and over, gets the one task's result."""
-    client = await connect("older js", connectionTimeout=0.7, retryInterval=0.3)
+    client = await connect("older wavespeed js", connectionTimeout=0.7, retryInterval=0.3)
     marker = tmp_path / "starts"
     given = {"seconds": 3, "marker": str(marker)}
     assert await client.do("run", model="taskarray/sleeps", given=given, sync=True) == ["slept 3.0"]

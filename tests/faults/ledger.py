@@ -113,7 +113,7 @@ def _read(frame: dict[str, Any]) -> tuple[str, str]:
 
 def runs(server: Installation, event: str = "task_finished") -> Counter[str]:
     """How often each task came to that event in some worker, by the log."""
-    return Counter(line["task"] for line in logged(server, event))
+    return Counter(line["task_uuid"] for line in logged(server, event) if line["process"] != "sweep")
 
 
 def logged(server: Installation, event: str) -> list[dict[str, Any]]:

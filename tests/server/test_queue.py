@@ -135,7 +135,7 @@ async def test_counters(queue, redis):
     await queue.finish(owned, Outcome(failure={"code": "taskTimeout"}), 0.2)
     counted = await redis.hgetall(f"{queue.store.bases[0]}:stats")
     assert counted == {
-        b"received|nothing": b"1",
+        b"received|nothing|v1": b"1",
         b"finished|nothing|failed|taskTimeout": b"1",
         b"seconds|nothing": b"0.2",
         b"bucket|nothing|0.25": b"1",

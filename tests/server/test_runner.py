@@ -29,8 +29,8 @@ async def runner() -> AsyncIterator[Runner]:
 async def run(runner: Runner, task_type: str, within: float = 20, heard=None, **params: Any) -> dict[str, Any]:
     """One task; its answer."""
     order = {
-        "task_type": task_type, "params": params, "uuids": ["u1"], "scratch": tempfile.gettempdir(), "inputs": {},
-        "images_url": "http://here/im/t1", "limits": {},
+        "task_uuid": "t1", "task_type": task_type, "params": params, "uuids": ["u1"], "scratch": tempfile.gettempdir(),
+        "inputs": {}, "images_url": "http://here/im/t1", "limits": {},
     }  # fmt: skip
     return await runner.run(order, within, heard or (lambda *_: None))
 
@@ -146,7 +146,7 @@ async def test_cannot_start(capfd):
     async with asyncio.timeout(20):
         with pytest.raises(Crashed, match="cannot start"):
             await runner.warm()
-    assert "no_such_package" in capfd.readouterr().err
+    assert "no_such_package" in capfd.readouterr().out
 
 
 async def test_no_orphan(runner):

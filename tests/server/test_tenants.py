@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from server.errors import InvalidApiKey, RateLimitExceeded
+from server.errors import InvalidApiKey, RateLimitExceeded, ScopeMissing
 from server.store import Store
-from server.tenants import Tenants, hashed, new_key, tenant_named
+from server.tenants import Scope, Tenants, hashed, new_key, tenant_named
 
 
 @pytest.fixture
@@ -50,6 +50,27 @@ async def test_created(tenants, store, redis):
     assert key.encode() not in b"".join(stored)
     (listed,) = await tenants.listed()
     assert (listed["name"], listed["hint"], listed["id"]) == ("ann", key[-4:], hashed(key)[:8])
+
+
+@pytest.mark.settings(API_KEYS="ann:k1,bob:k2", DASH_KEYS="ann:k1,eve:k3")
+async def test_scopes(tenants, store, redis):
+    """A key is good for what it was made for: to run tasks, if nothing else is said or was said when it was stored."""
+    made = [await tenants.create("ann", scopes) for scopes in ({Scope.DASH}, {Scope.DASH, Scope.TASKS})]
+    await redis.hset(f"{store.config.prefix}:keys", hashed("old"), b'{"name": "old", "hint": "wxyz", "created": 1}')
+    for key, scopes in {
+        "k1": "tasks dash", "k2": "tasks", "k3": "dash", "old": "tasks", made[0]: "dash", made[1]: "tasks dash",
+        await tenants.create("ann"): "tasks",
+    }.items():  # fmt: skip
+        for scope in Scope:
+            if scope in scopes.split():
+                assert await tenants.identify(key, scope)
+            else:
+                with pytest.raises(ScopeMissing, match=f"--scope {scope}"):
+                    await tenants.identify(key, scope)
+    assert [entry["scopes"] for entry in await tenants.listed()] == [
+        ["tasks"], ["dash"], ["dash", "tasks"], ["tasks"]
+    ]  # fmt: skip
+    assert {tenant.name for tenant in (await tenants.known()).values()} == {"ann", "bob", "eve", "old"}
 
 
 async def test_revoked(tenants):

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,10 +16,9 @@ from blake3 import blake3
 from tests.client import Client, request
 from tests.harness import KEY, Installation
 from tests.messages import faults
+from tests.readme.blocks import README, of
 
-README = Path(__file__).parent.parent / "README.md"
-SECTION = README.read_text().partition("\n## What no other server has\n")[2].partition("\n## ")[0]
-BLOCKS = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", SECTION, re.S)]
+BLOCKS = [json.loads(block.text) for block in of("pasted")]
 MESSAGES = [block for block in BLOCKS if isinstance(block, list)]
 PICTURE = base64.b64decode(MESSAGES[1][0]["image"].partition(",")[2])
 
@@ -99,7 +97,7 @@ async def test_pasted(installation: Installation) -> None:
 
 async def test_put(installation: Installation) -> None:
     """The upload over HTTP works with its address and headers, and one that is cut goes on as the README says."""
-    found = re.search(r"curl -T \S+ http://127.0.0.1:8000(\S+) -H 'authorization: Bearer …'", SECTION)
+    found = re.search(r"curl -T \S+ http://127.0.0.1:8000(\S+) -H 'authorization: Bearer …'", README)
     assert found
     url, key = installation.url + fresh(found[1], {}), {"authorization": f"Bearer {KEY}"}
     half, size = len(PICTURE) // 2, len(PICTURE)
