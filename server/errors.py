@@ -17,9 +17,9 @@ CODES: dict[str, type[ApiError]] = {}
 class ApiError(Exception):
     """Something went wrong that the client may know about."""
 
-    code: str = ""
-    status: ClassVar[int] = 500
-    retryable: ClassVar[bool] = True
+    code: str
+    status: ClassVar[int]
+    retryable: ClassVar[bool]
     sentence: ClassVar[str] = ""
 
     def __init__(self, message: str = "", *, parameter: str | None = None, **details: Any) -> None:
@@ -29,10 +29,11 @@ class ApiError(Exception):
         self.code = type(self).code.replace("*", _pascal(parameter or ""))
         self.details = {name: value for name, value in details.items() if value is not None}
 
-    def __init_subclass__(cls) -> None:
-        if cls.code in CODES:
-            raise TypeError(f"code {cls.code!r} is declared twice: {CODES[cls.code].__name__}, {cls.__name__}")
-        CODES[cls.code] = cls
+    def __init_subclass__(cls, *, code: str, status: int, retryable: bool) -> None:
+        if code in CODES:
+            raise TypeError(f"code {code!r} is declared twice: {CODES[code].__name__}, {cls.__name__}")
+        cls.code, cls.status, cls.retryable = code, status, retryable
+        CODES[code] = cls
 
     def as_dict(self) -> dict[str, Any]:
         """The failure as it crosses a process border and as it is kept in an outcome."""
@@ -59,197 +60,145 @@ def _pascal(parameter: str) -> str:
     return word[:1].upper() + word[1:]
 
 
-class InvalidParameter(ApiError):
+class InvalidParameter(ApiError, code="invalid*", status=400, retryable=False):
     """A parameter has the wrong type, form or range. The code is `invalid` and the parameter's name."""
 
-    code, status, retryable = "invalid*", 400, False
 
-
-class MissingParameter(ApiError):
+class MissingParameter(ApiError, code="missing*", status=400, retryable=False):
     """A required parameter is absent, null or empty. The code is `missing` and the parameter's name."""
 
-    code, status, retryable = "missing*", 400, False
 
-
-class UnknownParameter(ApiError):
+class UnknownParameter(ApiError, code="unknownParameter", status=400, retryable=False):
     """The task said `"strict": true` and carries a parameter that this task type does not have."""
 
-    code, status, retryable = "unknownParameter", 400, False
 
-
-class InvalidRequest(ApiError):
+class InvalidRequest(ApiError, code="invalidRequest", status=400, retryable=False):
     """The message is not a JSON array of task objects."""
 
-    code, status, retryable = "invalidRequest", 400, False
     sentence = "Send a JSON array of task objects."
 
 
-class InvalidApiKey(ApiError):
+class InvalidApiKey(ApiError, code="invalidApiKey", status=401, retryable=False):
     """The key is absent, unknown or revoked. Clients stop on exactly this code."""
 
-    code, status, retryable = "invalidApiKey", 401, False
     sentence = "The API key was not accepted. Check it with `taskarray keys list`."
 
 
-class ScopeMissing(ApiError):
+class ScopeMissing(ApiError, code="scopeMissing", status=403, retryable=False):
     """The key is known and good, and may not do this: it was made for something else."""
 
-    code, status, retryable = "scopeMissing", 403, False
 
-
-class NotFound(ApiError):
+class NotFound(ApiError, code="notFound", status=404, retryable=False):
     """There is nothing at this address of the server."""
 
-    code, status, retryable = "notFound", 404, False
 
-
-class MethodNotAllowed(ApiError):
+class MethodNotAllowed(ApiError, code="methodNotAllowed", status=405, retryable=False):
     """The address exists, but not for this HTTP method."""
 
-    code, status, retryable = "methodNotAllowed", 405, False
 
-
-class OriginNotAllowed(ApiError):
+class OriginNotAllowed(ApiError, code="originNotAllowed", status=403, retryable=False):
     """A web page of an origin that is not allowed tried to connect."""
 
-    code, status, retryable = "originNotAllowed", 403, False
 
-
-class UnsupportedTaskType(ApiError):
+class UnsupportedTaskType(ApiError, code="unsupportedTaskType", status=400, retryable=False):
     """No task type of that name is installed."""
 
-    code, status, retryable = "unsupportedTaskType", 400, False
 
-
-class ConflictTaskUUID(ApiError):
+class ConflictTaskUUID(ApiError, code="conflictTaskUUID", status=400, retryable=False):
     """This key has used the taskUUID before, for another task."""
 
-    code, status, retryable = "conflictTaskUUID", 400, False
     sentence = "This taskUUID was used for another task. Send every task with a fresh random UUID v4."
 
 
-class TaskNotFound(ApiError):
+class TaskNotFound(ApiError, code="taskNotFound", status=404, retryable=False):
     """No task of this key has that taskUUID, or its result is no longer kept."""
 
-    code, status, retryable = "taskNotFound", 404, False
     sentence = "There is no such task of this key, or its result is no longer kept."
 
 
-class TaskExpired(ApiError):
+class TaskExpired(ApiError, code="taskExpired", status=404, retryable=False):
     """The task waited so long that the bytes which came with it are no longer kept."""
 
-    code, status, retryable = "taskExpired", 404, False
     sentence = "The image sent with this task is no longer kept. Send it again, as a new task."
 
 
-class InvalidTaskReference(ApiError):
+class InvalidTaskReference(ApiError, code="invalidTaskReference", status=400, retryable=False):
     """The task names another one that is unknown, has no such result, or stands on this one in turn."""
 
-    code, status, retryable = "invalidTaskReference", 400, False
 
-
-class DependencyFailed(ApiError):
+class DependencyFailed(ApiError, code="dependencyFailed", status=424, retryable=False):
     """A task that this one builds on has failed; `cause` is the first failure. This one was not run."""
 
-    code, status, retryable = "dependencyFailed", 424, False
     sentence = "Task %s, which this one builds on, ended with %s. Mend that one, and send both as new tasks."
 
 
-class TaskCancelled(ApiError):
+class TaskCancelled(ApiError, code="taskCancelled", status=409, retryable=False):
     """The task, or one that it builds on, was cancelled."""
 
-    code, status, retryable = "taskCancelled", 409, False
     sentence = "The task was cancelled."
 
 
-class DeadlineExceeded(ApiError):
+class DeadlineExceeded(ApiError, code="deadlineExceeded", status=504, retryable=True):
     """The task was not started or not ended within the time that it gave itself, and was given up."""
 
-    code, status, retryable = "deadlineExceeded", 504, True
     sentence = "The task was not %s within the time it gave itself. Give it more, or send it when less is waiting."
 
 
-class MediaNotFound(ApiError):
+class MediaNotFound(ApiError, code="mediaNotFound", status=404, retryable=False):
     """No image of this key has that UUID: it never existed, has expired or was deleted."""
 
-    code, status, retryable = "mediaNotFound", 404, False
 
-
-class ModelNotFound(ApiError):
+class ModelNotFound(ApiError, code="modelNotFound", status=404, retryable=False):
     """The model is not installed, or not known here. The message says which file to put where."""
 
-    code, status, retryable = "modelNotFound", 404, False
 
-
-class UnsupportedImageFormat(ApiError):
+class UnsupportedImageFormat(ApiError, code="unsupportedImageFormat", status=400, retryable=False):
     """The bytes are of a kind that this server does not read."""
 
-    code, status, retryable = "unsupportedImageFormat", 400, False
 
-
-class ValueTooLarge(ApiError):
+class ValueTooLarge(ApiError, code="valueTooLarge", status=413, retryable=False):
     """The image is larger, in bytes or once decoded, than a limit of this server."""
 
-    code, status, retryable = "valueTooLarge", 413, False
 
-
-class MaxRequestSizeExceeded(ApiError):
+class MaxRequestSizeExceeded(ApiError, code="maxRequestSizeExceeded", status=413, retryable=False):
     """The message, body or array is larger than a limit of this server."""
 
-    code, status, retryable = "maxRequestSizeExceeded", 413, False
 
-
-class InvalidImageURL(ApiError):
+class InvalidImageURL(ApiError, code="invalidImageURL", status=400, retryable=False):
     """The URL may not be fetched or does not lead to an image. Trying again will not help."""
 
-    code, status, retryable = "invalidImageURL", 400, False
 
-
-class DownloadFailed(ApiError):
+class DownloadFailed(ApiError, code="downloadFailed", status=400, retryable=True):
     """The URL could not be reached or its server failed. Trying again may help."""
 
-    code, status, retryable = "downloadFailed", 400, True
 
-
-class RateLimitExceeded(ApiError):
+class RateLimitExceeded(ApiError, code="rateLimitExceeded", status=429, retryable=True):
     """The key holds or sends more than its limits allow for now."""
 
-    code, status, retryable = "rateLimitExceeded", 429, True
 
-
-class ProcessingFailed(ApiError):
+class ProcessingFailed(ApiError, code="processingFailed", status=500, retryable=True):
     """The task could not be carried out, twice: its process crashed or ran out of memory."""
 
-    code, status, retryable = "processingFailed", 500, True
 
-
-class TaskTimeout(ApiError):
+class TaskTimeout(ApiError, code="taskTimeout", status=504, retryable=True):
     """The task ran longer than its time limit and was ended."""
 
-    code, status, retryable = "taskTimeout", 504, True
 
-
-class ResponseTimeout(ApiError):
+class ResponseTimeout(ApiError, code="responseTimeout", status=504, retryable=True):
     """The task still runs; only the waiting for it has ended."""
 
-    code, status, retryable = "responseTimeout", 504, True
     sentence = "The task is still running. It goes on: ask for it with getResponse and the same taskUUID."
 
 
-class ServiceUnavailable(ApiError):
+class ServiceUnavailable(ApiError, code="serviceUnavailable", status=503, retryable=True):
     """The server is stopping, or something it stands on does not answer. Nothing was accepted."""
 
-    code, status, retryable = "serviceUnavailable", 503, True
     sentence = "The server cannot take this task right now; nothing was accepted. Send it again in a moment."
 
 
-class UploadFailed(ApiError):
+class UploadFailed(ApiError, code="uploadFailed", status=503, retryable=True):
     """The image could not be stored, for want of space or because the blob store failed."""
 
-    code, status, retryable = "uploadFailed", 503, True
 
-
-class InternalServerError(ApiError):
+class InternalServerError(ApiError, code="internalServerError", status=500, retryable=True):
     """A bug. The message carries an id under which the log has the traceback."""
-
-    code, status, retryable = "internalServerError", 500, True
