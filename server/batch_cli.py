@@ -31,7 +31,8 @@ def batch(
 
     A picture whose result is in OUT and newer is skipped: what was interrupted goes on when it is started again. The
     results have the names of the pictures, with the extension of what is made: PNG, unless --set outputFormat=WEBP.
-    Uploads and results are deleted from the server as soon as they are here.
+    --set takes the name of a file where a picture may stand, such as a watermark. Uploads and results are deleted
+    from the server as soon as they are here.
 
     The exit code is 1 if a picture failed, 2 if the command was not meant like that, 130 after Ctrl-C.
     """

@@ -5,10 +5,12 @@ A count is a name and its labels; a label is always one of a few words, never a 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Mapping
 
 STAGE_EDGES = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0)
 """Seconds up to which the stages of tasks are counted together."""
+STAGE_NAMES = (*(f"{edge:g}" for edge in STAGE_EDGES), "+Inf")
 Counts = dict[str, float]
 """Numbers by name and labels, joined by `|`."""
 
@@ -26,8 +28,7 @@ class Tally:
 
     def stage(self, task_type: str, stage: str, seconds: float) -> None:
         """A task of this type was in this stage for so long."""
-        edge = next((f"{edge:g}" for edge in STAGE_EDGES if seconds <= edge), "+Inf")
-        self.add("stage", task_type, stage, edge)
+        self.add("stage", task_type, stage, STAGE_NAMES[bisect_left(STAGE_EDGES, seconds)])
         self.add("stage seconds", task_type, stage, by=seconds)
 
     def merge(self, counts: Mapping[str, float]) -> None:

@@ -73,5 +73,6 @@ def stop() -> None:
 
 def begin(kind: Kind, name: str, parent: str, at: float | None = None, **attributes: str | float | bool) -> Span | None:
     """A span that begins now, or began at a time; None where none are made. `parent` is a traceparent, or empty."""
-    about = {f"taskarray.{key}": value for key, value in attributes.items()}
-    return _tracers[0].begin(kind, name, parent, at, about) if _tracers else None
+    if not _tracers:
+        return None
+    return _tracers[0].begin(kind, name, parent, at, {f"taskarray.{key}": value for key, value in attributes.items()})

@@ -99,6 +99,16 @@ def test_tree(batch: Batch):
     assert batch.made() == sorted([*wanted, *(name[:-3] + "png" for name in wanted)])
 
 
+def test_files_in_settings(batch: Batch):
+    """A picture that --set names is uploaded once for all of them, and does not stay on the server either."""
+    before = images(batch.installation)
+    for name in ("a.png", "b.png"):
+        batch.picture(name)
+    Image.new("RGB", (8, 8), "white").save(batch.folder / "mask.png")
+    assert "2 done" in batch.run("--set", "maskImage=mask.png")
+    wait_for(lambda: images(batch.installation) <= before, 10)
+
+
 def test_failures(batch: Batch):
     """A picture that fails is told at once and at the end, with code and sentence, costs no other, and makes the exit
     code 1; --json has a line for each."""
@@ -118,8 +128,7 @@ def test_failures(batch: Batch):
     [
         ("in in", "OUT must be another folder"),
         ("nope out", "There is no folder nope"),
-        ("in out --task upscal", "did you mean upscale?"),
-        ("in out --task modelSearch", "works on no picture"),
+        ("in out --set inputImage=in/a.png", "each of the pictures"),
         ("in out --task upscale --set outputFormat=SVG", "makes JPG, PNG, WEBP"),
     ],
 )

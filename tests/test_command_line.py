@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import signal
 import stat
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.test_redis import PNG
 from tests.harness import free_port, wait_for
-from tests.serving import Served, taskarray
+from tests.serving import PROGRAM, Served, environment, taskarray
 
 REDIS = "unixsocket"
 """Stands in the command line of the embedded Redis."""
@@ -92,6 +95,32 @@ def test_same_port(served, tmp_path):
     assert not (tmp_path / ".taskarray").exists()
 
 
+def test_health(served, tmp_path):
+    """`health` says whether the server here answers, wherever it listens, and takes little time for it."""
+    told = taskarray("health", cwd=served.folder)
+    assert (told.returncode, json.loads(told.stdout)) == (0, {"status": "live"})
+    ready = taskarray("health", "--ready", cwd=tmp_path, PORT=served.url.rpartition(":")[2])
+    assert json.loads(ready.stdout)["status"] == "ready"
+    away = taskarray("health", cwd=tmp_path, PORT=str(free_port()))
+    assert (away.returncode, "PORT" in away.stderr) == (1, True)
+    command = [sys.executable, "-X", "importtime", "-m", "server", "health"]
+    imported = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True).stderr
+    for module in ("typer", "asyncio", "pydantic", "http.client"):
+        assert f" {module}\n" not in imported
+
+
+def test_commands_find_the_server(served, tmp_path):
+    """Commands work with the server that runs over this data folder, and with its key; elsewhere they need both."""
+    (served.folder / "in.png").write_bytes(base64.b64decode(PNG))
+    done = taskarray("run", "imageUpload", "in.png", "--json", cwd=served.folder)
+    assert json.loads(done.stdout)["data"][0]["imageURL"].startswith(served.url), done.stderr
+    shutil.copy(served.folder / "in.png", tmp_path)
+    told = taskarray("run", "imageUpload", "in.png", "--json", "--server", served.url, cwd=tmp_path)
+    assert (told.returncode, "--key" in told.stderr) == (2, True)
+    done = taskarray("run", "imageUpload", "in.png", "--json", cwd=tmp_path, SERVER=served.url, KEY=served.key)
+    assert done.returncode == 0, done.stderr
+
+
 def test_keys_while_it_runs(served):
     """Keys can be made, listed and revoked beside a running server, which heeds them at once."""
     key = taskarray("keys", "create", "ann", cwd=served.folder).stdout.strip()
@@ -99,6 +128,8 @@ def test_keys_while_it_runs(served):
     listed = taskarray("keys", "list", cwd=served.folder).stdout
     assert "ann" in listed and key[-4:] in listed and "active" in listed
     assert key not in listed
+    shown = json.loads(taskarray("keys", "list", "--json", cwd=served.folder).stdout)
+    assert [(entry["name"], entry["hint"]) for entry in shown] == [("ann", key[-4:])]
     assert taskarray("keys", "revoke", "ann", cwd=served.folder).returncode == 0
     assert served.post(key)["errors"][0]["code"] == "invalidApiKey"
     assert "revoked" in taskarray("keys", "list", cwd=served.folder).stdout
@@ -233,6 +264,29 @@ def test_config_check(tmp_path):
     assert taskarray("config", "check", cwd=tmp_path, HOST="0.0.0.0").returncode == 1
 
 
+def test_config_init(tmp_path):
+    """`config init` prints every setting with what it is for, and keys that are fresh each time; all of it is right."""
+    first, second = (taskarray("config", "init", cwd=tmp_path).stdout for _ in range(2))
+    set_here = [line for line in first.splitlines() if line and not line.startswith("#")]
+    assert [line.partition("=")[0] for line in set_here] == ["TASKARRAY_API_KEYS", "TASKARRAY_DASH_KEYS"]
+    assert set(set_here).isdisjoint(second.splitlines())
+    assert all(f"#{name}=" in first for name in ("TASKARRAY_HOST", "PORT", "REDIS_URL", "TASKARRAY_LEASE"))
+    (tmp_path / ".env").write_text(first.replace("\n#TASKARRAY", "\nTASKARRAY").replace("\n#PORT", "\nPORT"))
+    told = subprocess.run(
+        ["sh", "-c", f"set -a; . ./.env; '{PROGRAM}' config check"], cwd=tmp_path, capture_output=True,
+        text=True, timeout=60, env=environment(),
+    )  # fmt: skip
+    assert "are right" in told.stdout, told.stderr
+
+
+def test_documents(tmp_path):
+    """What is spoken here is printed for programs, and the version."""
+    assert json.loads(taskarray("openapi", cwd=tmp_path).stdout)["openapi"] == "3.1.0"
+    assert json.loads(taskarray("asyncapi", cwd=tmp_path).stdout)["asyncapi"] == "3.0.0"
+    told = taskarray("version", cwd=tmp_path).stdout
+    assert told.startswith("taskarray ") and told == taskarray("--version", cwd=tmp_path).stdout
+
+
 @pytest.mark.parametrize("command", ["serve", "gateway", "worker", "sweep", "doctor"])
 def test_typo(tmp_path, command):
     """No command starts with a setting that does not exist."""
@@ -245,5 +299,5 @@ def test_typo(tmp_path, command):
 def test_help(tmp_path):
     """Without a command every command is listed."""
     told = taskarray(cwd=tmp_path)
-    for command in ("serve", "gateway", "worker", "sweep", "doctor", "keys", "config"):
+    for command in ("serve", "gateway", "worker", "sweep", "run", "batch", "health", "doctor", "keys", "config"):
         assert command in told.stdout + told.stderr

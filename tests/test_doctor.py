@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,12 @@ from server.doctor import examine
 from tests.redis import RedisCluster, start_redis
 from tests.serving import taskarray
 
-PARTS = ["Python", "Redis", "data folder", "blob store", "free disk", "image libraries", "one upload"]
+PARTS = [
+    "Python", "processor", "memory", "open files", "port", "public URL", "Redis", "data folder", "blob store",
+    "free disk", "image libraries", "models", "one upload", "one cut-out",
+]  # fmt: skip
+TRIED = 2
+"""Of these, how many need a server that is started for them."""
 
 
 def examined(text: str) -> dict[str, tuple[str, str]]:
@@ -23,12 +30,14 @@ def examined(text: str) -> dict[str, tuple[str, str]]:
 
 
 def test_fit(tmp_path):
-    """On a machine that is fit every part is said to be ok, the last one after a real upload, and nothing stays."""
-    told = taskarray("doctor", cwd=tmp_path)
+    """On a machine that is fit every part is said to be ok, the last ones after a real upload and a real cut-out, and
+    nothing stays."""
+    told = taskarray("doctor", cwd=tmp_path, PORT="0", WORKERS="1")
     found = examined(told.stdout)
     assert (told.returncode, list(found)) == (0, PARTS), told.stdout
     assert {verdict for verdict, _ in found.values()} == {"ok"}
     assert "stored and downloaded" in found["one upload"][1]
+    assert "by taskarray:" in found["one cut-out"][1]
     assert "libvips" in found["image libraries"][1]
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
@@ -39,9 +48,16 @@ def test_unfit(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "__init__.py").write_text("")
     (tmp_path / "mine" / "broken.py").write_text("raise RuntimeError('broken task file')")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "u2net.onnx").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    listening = socket.create_server(("127.0.0.1", 0))
     told = taskarray(
         "doctor",
         cwd=tmp_path,
+        PORT=str(listening.getsockname()[1]),
+        WORKERS="512",
+        PUBLIC_URL="images.example",
+        MODELS_DIR=str(tmp_path / "models"),
         REDIS_URL=f"unix://{tmp_path}/absent.sock",
         DATA="data",
         BLOBS=str(tmp_path / "images"),
@@ -51,10 +67,28 @@ def test_unfit(tmp_path):
     found = examined(told.stdout)
     assert (told.returncode, list(found)) == (1, PARTS), told.stdout
     failed = [part for part, (verdict, _) in found.items() if verdict == "FAIL"]
-    assert failed == ["Redis", "data folder", "free disk", "one upload"]
+    listening.close()
+    assert failed == [
+        "memory", "port", "public URL", "Redis", "data folder", "free disk", "models", "one upload", "one cut-out"
+    ]  # fmt: skip
+    for part, word in {
+        "memory": "TASKARRAY_WORKERS=",
+        "port": "PORT",
+        "public URL": "https://",
+        "models": "LFS",
+    }.items():
+        assert word in found[part][1]
     assert "TASKARRAY_MIN_FREE_DISK" in found["free disk"][1]
     assert "broken task file" in told.stdout
     assert "Traceback" not in told.stderr
+
+
+def test_quick(tmp_path):
+    """Quickly, no server is started to be tried; --json prints the same for programs."""
+    told = taskarray("doctor", "--quick", "--json", cwd=tmp_path, PORT="0", WORKERS="1")
+    found = json.loads(told.stdout)
+    assert [one["part"] for one in found] == PARTS[:-TRIED]
+    assert all(one["ok"] and one["told"] for one in found) and told.returncode == 0
 
 
 @pytest.fixture

@@ -129,20 +129,19 @@ def test_array_with_failures(run, tmp_path: Path):
         ("upscal in.png out.png", "did you mean upscale?"),
         ("upscale in.png out.svg", "makes JPG, PNG, WEBP"),
         ("upscale in.png out.png --set upscalFactor=2", "did you mean upscaleFactor?"),
-        ("upscale in.png out.png --set upscaleFactor", "name=value"),
         ("upscale in.png no/out.png", "There is no folder no"),
         ("upscale a b c", "taskarray batch"),
-        ("modelSearch a b", "takes OUT"),
         ("upscale in.png out.png --out made", "--out is for arrays"),
         ("nope.json", "nope.json cannot be read"),
         ("in.json", "is not JSON"),
+        ("twice.json", "two tasks with one taskUUID"),
         ("upscale in.png out.png --server ftp://x --key k", "is no address"),
-        ("upscale in.png out.png --sever x", "No such option"),
     ],
 )
 def test_wrong_usage(run, tmp_path: Path, words: str, sentence: str):
     """What cannot be meant is told in a sentence, with 2."""
     (tmp_path / "in.json").write_text("not this")
+    (tmp_path / "twice.json").write_text(json.dumps(2 * [{"taskType": "nothing", "taskUUID": "A"}]))
     assert sentence in run(*words.split(), code=2).stderr
 
 

@@ -17,9 +17,10 @@ from starlette.responses import Response
 
 from server.errors import ApiError
 from server.gateway import Gateway
-from server.tally import STAGE_EDGES
+from server.tally import STAGE_NAMES
 
 _EDGES = ("0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60", "120", "300")
+"""Seconds up to which tasks are counted together (`conclude` in `scripts/endings.lua`)."""
 _COUNTERS = {
     "received": ("tasks_received", "Tasks accepted, by the dialect in which they came.", ("task_type", "dialect")),
     "finished": ("tasks_finished", "Tasks ended.", ("task_type", "status", "code")),
@@ -141,7 +142,8 @@ def _durations(counters: Mapping[str, float]) -> Metric:
             totals[name.split("|")[1]] += round(value)
     for task_type, total in totals.items():
         counts = [counters.get(f"bucket|{task_type}|{edge}", 0.0) for edge in _EDGES]
-        _add(family, [task_type], _EDGES, [*counts, total - sum(counts)], counters.get(f"seconds|{task_type}", 0))
+        seconds = counters.get(f"seconds|{task_type}", 0)
+        _add(family, [task_type], (*_EDGES, "+Inf"), [*counts, total - sum(counts)], seconds)
     return family
 
 
@@ -149,12 +151,11 @@ def _stages(counters: Mapping[str, float]) -> Metric:
     family = HistogramMetricFamily(
         "taskarray_task_stage_duration_seconds", "Where the time of tasks went.", labels=["task_type", "stage"]
     )
-    edges = [f"{edge:g}" for edge in STAGE_EDGES]
     for name, seconds in counters.items():
         kind, *labels = name.split("|")
         if kind == "stage seconds":
-            counts = [counters.get("|".join(("stage", *labels, edge)), 0.0) for edge in (*edges, "+Inf")]
-            _add(family, labels, edges, counts, seconds)
+            counts = [counters.get("|".join(("stage", *labels, edge)), 0.0) for edge in STAGE_NAMES]
+            _add(family, labels, STAGE_NAMES, counts, seconds)
     return family
 
 
@@ -163,7 +164,7 @@ def _add(
 ) -> None:
     """A histogram of which the count of each bucket alone is known."""
     below, buckets = 0.0, list[tuple[str, float]]()
-    for edge, count in zip((*edges, "+Inf"), counts, strict=True):
+    for edge, count in zip(edges, counts, strict=True):
         below += count
         buckets.append((edge, below))
     family.add_metric(labels, buckets, seconds)

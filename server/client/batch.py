@@ -18,7 +18,7 @@ import orjson
 from server.client.connection import Client, Frame
 from server.client.downloads import Downloads
 from server.client.failures import Failed
-from server.client.orders import new_task
+from server.client.orders import Files, new_task
 from server.client.parcels import Parcel
 from server.client.results import Item, facts, image_uuids, items_of, keep, words, write
 from server.client.schemas import TaskType
@@ -51,8 +51,15 @@ class Batch:
         self.kind = kind
         self.values = values
         self.stop = stop
+        self._shared = list[str]()
         self._under_way = set[str]()
         self._tidying = set[asyncio.Future[Frame]]()
+
+    async def bring(self, files: Files) -> None:
+        """Upload what every task names besides its picture. Raises Failed."""
+        for parcel in files.parcels.values():
+            (future,) = self.client.send([parcel.task], [parcel])
+            self._shared += image_uuids(items_of(await future))
 
     async def work(self, jobs: Iterator[Job], at_once: int, told: Callable[[Done], None]) -> None:
         """Do these, `at_once` at a time; each is told of when it has ended, unless it was stopped. Raises Lost."""
@@ -61,6 +68,10 @@ class Batch:
             await asyncio.gather(*(self._work(jobs, told) for _ in range(at_once)))
         finally:
             stopping.cancel()
+
+    async def leave(self) -> None:
+        """Have the last of it deleted."""
+        self._tidy(self._shared)
         if self._tidying:
             await asyncio.wait(self._tidying, timeout=_TIDY_SECONDS)
 

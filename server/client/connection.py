@@ -28,8 +28,7 @@ _PAUSE_SECONDS, _LONGEST_PAUSE = 0.2, 3.0
 _STEADY_SECONDS = 5.0
 _FRUITLESS = 20
 """Sockets in a row, each dead at once, after which there is no use in another."""
-_ENTER_SECONDS = 20.0
-_CANCEL_SECONDS = 5.0
+_ENTER_SECONDS, _CANCEL_SECONDS = 20.0, 5.0
 _MOST_TARGETS = 1000
 _TOO_BIG = 1009
 _GONE = (OSError, TimeoutError, ConnectionClosed, InvalidHandshake)
@@ -116,6 +115,8 @@ class Client:
                 socket = await self._again(fruitless)
         except Lost as lost:
             self._lose(lost)
+        except (KeyError, TypeError, ValueError) as strange:
+            self._lose(Lost(f"What {self.place.url} says cannot be understood: {strange!r}."))
 
     async def _again(self, tries: int) -> ClientConnection:
         """The next socket, as soon as there is a server again."""
@@ -132,7 +133,6 @@ class Client:
     async def _entered(self) -> ClientConnection:
         """A socket that has authenticated. Raises Lost where the key is not accepted, and what is in `_GONE`."""
         try:
-            # Images go by; a library that reads the machine's proxies would not for the downloads beside it.
             socket = await connect(
                 self.place.socket, max_size=None, compression=None, open_timeout=_ENTER_SECONDS, proxy=None
             )

@@ -16,8 +16,8 @@ import orjson
 from server.client.batch import Batch, Done
 from server.client.connection import Client
 from server.client.downloads import Downloads
-from server.client.failures import Lost
-from server.client.orders import values
+from server.client.failures import Failed, Lost
+from server.client.orders import Files, values
 from server.client.place import Place
 from server.client.schemas import TaskType
 from server.client.tree import Job, Tree
@@ -55,15 +55,19 @@ class Course:
         began, lost = time.monotonic(), ""
         async with Downloads(place) as downloads:
             kind = TaskType.named(await downloads.schemas(), self.task)
-            found = values(kind, self.settings)
+            found, files = values(kind, self.settings), Files(Path())
+            files.bring(kind, found)
             tree = Tree(self.folder, self.out, _suffix(kind, found), overwrite=self.overwrite)
             async with Client(place) as client:
+                batch = Batch(client, downloads, kind, found, stop)
                 with View() as view:
                     try:
-                        await self._passes(Batch(client, downloads, kind, found, stop), tree, view, stop)
-                    except Lost as failure:
-                        lost = str(failure)
-        self._sum_up(view, tree.skipped, time.monotonic() - began, "Stopped." if stop.is_set() else lost)
+                        await batch.bring(files)
+                        await self._passes(batch, tree, view, stop)
+                        await batch.leave()
+                    except (Failed, Lost) as failure:
+                        lost = f"{failure} "
+        self._sum_up(view, tree.skipped, time.monotonic() - began, "Stopped. " if stop.is_set() else lost)
         return INTERRUPTED if stop.is_set() and not self.watch else int(bool(self.failed or lost))
 
     async def _passes(self, batch: Batch, tree: Tree, view: View, stop: asyncio.Event) -> None:
@@ -124,7 +128,7 @@ class Course:
             if self.failed > len(self.failures):
                 view.line(f"… and {self.failed - len(self.failures)} more.")
         if end and not self.watch:
-            view.line(f"{end} Run it again to go on.", aside=True)
+            view.line(f"{end}Run it again to go on.", aside=True)
 
 
 def _suffix(kind: TaskType, found: dict[str, Any]) -> str:
@@ -132,6 +136,8 @@ def _suffix(kind: TaskType, found: dict[str, Any]) -> str:
     cannot make."""
     if not kind.picture:
         wrong(f"{kind.name} works on no picture.")
+    if kind.picture in found:
+        wrong(f"--set {kind.picture}: that is each of the pictures in DIR.")
     told = str(found.get("outputFormat", kind.format))
     if not kind.format:
         return ".txt" if "text" in kind.gives else ".json"

@@ -100,7 +100,10 @@ def read_array(text: bytes, name: str) -> list[Task]:
     tasks: list[Any] = found if isinstance(found, list) else [found]
     if not all(isinstance(task, dict) and isinstance(task.get("taskType"), str) for task in tasks):
         wrong(f"{name} is no array of tasks: each is an object with a taskType.")
-    return [_awaited(task) for task in tasks if task["taskType"] != "authentication"] or wrong(f"{name} has no task.")
+    awaited = [_awaited(task) for task in tasks if task["taskType"] != "authentication"]
+    if len({str(task["taskUUID"]).lower() for task in awaited}) < len(awaited):
+        wrong(f"{name} has two tasks with one taskUUID. Leave it out where no other task refers to it.")
+    return awaited or wrong(f"{name} has no task.")
 
 
 def _awaited(task: Task) -> Task:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,6 +70,8 @@ def reached(server: str, key: str, workers: int = 0) -> Generator[Place]:
         given = {"TASKARRAY_MODELS_DIR": str(settings.models_folder.absolute()), "TASKARRAY_MAX_SIDE": "0"}
         given |= {"TASKARRAY_WORKERS": str(workers)}
         given |= {name: value for name, value in os.environ.items() if _taken_over(name)}
+        if sys.stderr.isatty():
+            typer.echo("Starting a server for this command. Beside `taskarray serve` it begins at once.", err=True)
         try:
             with temporary(given) as (url, own):
                 yield Place(url, own, own=True)

@@ -66,14 +66,14 @@ class Tree:
 
 def _done(job: Job) -> bool:
     """Whether the result is there, and newer than the picture. Of several, the first is written last."""
-    stem, suffix = os.path.splitext(job.target)
-    written = _written(str(job.target)) or _written(f"{stem}-1{suffix}")
-    return written > 0 and written >= _written(str(job.source))
+    target = job.target
+    written = _written(target) or _written(target.with_name(f"{target.stem}-1{target.suffix}"))
+    return written > 0 and written >= _written(job.source)
 
 
-def _written(path: str) -> int:
+def _written(path: Path) -> int:
     """When a file was written; 0 for one that is not there."""
     try:
-        return os.stat(path).st_mtime_ns
+        return path.stat().st_mtime_ns
     except OSError:
         return 0

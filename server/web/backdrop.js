@@ -12,33 +12,39 @@ const KINDS = [
 const CHANGED = new EventTarget();
 const chosen = { kind: "checked", colour: "#f59e0b" };
 
-/** A row of swatches. */
-export function backdropChooser() {
-  const group = fresh("backdrop");
-  const colour = el("input", {
-    type: "color",
-    value: chosen.colour,
-    "aria-label": "Colour behind transparent parts",
-    oninput: () => choose("colour", colour.value),
-  });
-  const swatches = KINDS.map(([kind, label]) => swatch(group, kind, label));
-  const element = el(
-    "div",
-    { className: "backdrops", role: "radiogroup", "aria-label": "Behind transparent parts" },
-    ...swatches.map(({ label }) => label),
-    colour,
-  );
-  let shown = false;
-  const follow = () => {
-    if (shown && !element.isConnected) return CHANGED.removeEventListener("change", follow);
-    shown = element.isConnected;
-    for (const { radio } of swatches) radio.checked = radio.value === chosen.kind;
-    colour.hidden = chosen.kind !== "colour";
-    colour.value = chosen.colour;
-  };
-  CHANGED.addEventListener("change", follow);
-  follow();
-  return element;
+/** <backdrop-chooser>: a row of swatches. */
+export class BackdropChooser extends HTMLElement {
+  #follow = () => this.#show();
+
+  connectedCallback() {
+    if (!this.firstChild) this.#build();
+    CHANGED.addEventListener("change", this.#follow);
+    this.#show();
+  }
+
+  disconnectedCallback() {
+    CHANGED.removeEventListener("change", this.#follow);
+  }
+
+  #build() {
+    const group = fresh("backdrop");
+    this.className = "backdrops";
+    this.setAttribute("role", "radiogroup");
+    this.setAttribute("aria-label", "Behind transparent parts");
+    this.colour = el("input", {
+      type: "color",
+      "aria-label": "Colour behind transparent parts",
+      oninput: () => choose("colour", this.colour.value),
+    });
+    this.swatches = KINDS.map(([kind, label]) => swatch(group, kind, label));
+    this.append(...this.swatches.map(({ label }) => label), this.colour);
+  }
+
+  #show() {
+    for (const { radio } of this.swatches) radio.checked = radio.value === chosen.kind;
+    this.colour.hidden = chosen.kind !== "colour";
+    this.colour.value = chosen.colour;
+  }
 }
 
 function swatch(group, kind, label) {
@@ -58,3 +64,5 @@ function choose(kind, colour = chosen.colour) {
   document.documentElement.style.setProperty("--backdrop-colour", colour);
   CHANGED.dispatchEvent(new Event("change"));
 }
+
+customElements.define("backdrop-chooser", BackdropChooser);

@@ -4,10 +4,11 @@ import { openCopy } from "./copy.js";
 import { el, say } from "./dom.js";
 import { TaskForm } from "./form.js";
 import { JsonTab } from "./json-tab.js";
-import { PRESETS } from "./presets.js";
+import { BEGINNINGS, PRESETS } from "./presets.js";
 import { arrays, resolved, spread } from "./references.js";
 import { words } from "./shape.js";
 import { tabs } from "./tabs.js";
+import { newUUID } from "./uuid.js";
 
 /** Properties: `shelf`, a picture-shelf, and `catalog`, the body of /schemas.json. Dispatches, bubbling, "submit" with
  * {objects, about}, where `about` says for each taskUUID which picture it is about. */
@@ -50,19 +51,7 @@ export class TaskComposer extends HTMLElement {
     this.about = el("p", { className: "help" });
     this.presets = el("div", { className: "row presets", role: "group", "aria-label": "Presets" });
     this.place = el("div");
-    const panel = el(
-      "div",
-      { className: "form-tab" },
-      el(
-        "div",
-        { className: "field" },
-        el("label", { htmlFor: this.select.id, textContent: "Task" }),
-        this.select,
-        this.about,
-      ),
-      this.presets,
-      this.place,
-    );
+    const panel = this.#panel();
     this.tabs = tabs("How to put tasks together", { Form: panel, JSON: this.json.element }, (name) =>
       this.#turned(name),
     );
@@ -74,10 +63,20 @@ export class TaskComposer extends HTMLElement {
       this.json.element,
       el("div", { className: "commands" }, this.told, this.#buttons()),
     );
-    this.onkeydown = (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.run();
-    };
+    this.onkeydown = (event) => this.#key(event);
     this.choose(Object.keys(PRESETS).find((name) => name in this.#catalog.tasks) ?? this.select.value);
+  }
+
+  #panel() {
+    const label = el("label", { htmlFor: this.select.id, textContent: "Task" });
+    const task = el("div", { className: "field" }, label, this.select, this.about);
+    return el("div", { className: "form-tab" }, task, this.presets, this.place);
+  }
+
+  #key(event) {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault(); // or the button that has the focus would be pressed as well
+    if (!event.repeat) this.run();
   }
 
   /** All task types, those that work on a picture first. */
@@ -113,7 +112,7 @@ export class TaskComposer extends HTMLElement {
    * @param {string} taskType @param {string} [preset] */
   choose(taskType, preset) {
     this.select.value = taskType;
-    if (!this.form) this.#forms.set(taskType, new TaskForm(taskType, this.#catalog, this.#shelf));
+    if (!this.form) this.#forms.set(taskType, this.#begun(taskType));
     this.about.textContent = this.#catalog.tasks[taskType].summary;
     this.place.replaceChildren(this.form.element);
     this.presets.replaceChildren(...Object.keys(PRESETS[taskType] ?? {}).map((name) => this.#preset(name)));
@@ -121,6 +120,12 @@ export class TaskComposer extends HTMLElement {
     this.form.refresh();
     if (preset) this.#apply(preset);
     this.#say("");
+  }
+
+  #begun(taskType) {
+    const form = new TaskForm(taskType, this.#catalog, this.#shelf);
+    if (taskType in BEGINNINGS) form.write(PRESETS[taskType][BEGINNINGS[taskType]]);
+    return form;
   }
 
   #preset(name) {
@@ -187,8 +192,9 @@ export class TaskComposer extends HTMLElement {
 
   async #send(given, purpose) {
     if (!given) return;
-    const objects = purpose === "check" ? given.map((object) => ({ ...object, taskUUID: crypto.randomUUID() })) : given;
-    const found = await resolved(objects, this.#shelf, purpose);
+    const objects = purpose === "check" ? given.map((object) => ({ ...object, taskUUID: newUUID() })) : given;
+    const found = await resolved(objects, this.#shelf, purpose).catch((failure) => this.#say(failure.message, true));
+    if (!found) return;
     for (const { taskUUID } of found.objects) this.#sent.add(taskUUID);
     const sent = this.tabs.current() === "Form" ? arrays(found.objects) : [found.objects];
     for (const part of sent) this.#dispatch(part, found.about);

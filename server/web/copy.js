@@ -6,6 +6,7 @@ import { el } from "./dom.js";
 import { currentKey } from "./key.js";
 import { LocalFile, mapped } from "./references.js";
 import { tabs } from "./tabs.js";
+import { newUUID } from "./uuid.js";
 
 /** Task types for which the JavaScript client has a method that sends every member as it is, and that method. */
 const METHODS = {
@@ -35,7 +36,7 @@ export function texts(given, { origin, key = HIDDEN }) {
 
 /** The objects under taskUUIDs that were never used, and that no other code uses: each may be changed and run. */
 function renewed(objects) {
-  const names = new Map(objects.map(({ taskUUID }) => [taskUUID, crypto.randomUUID()]));
+  const names = new Map(objects.map(({ taskUUID }) => [taskUUID, newUUID()]));
   return mapped(objects, (text) => {
     const [uuid, ...rest] = text.split("#");
     return names.has(uuid) ? [names.get(uuid), ...rest].join("#") : text;
@@ -52,30 +53,15 @@ export function openCopy(objects) {
     done.textContent = "Copy";
   });
   const done = el("button", { type: "button", className: "primary", textContent: "Copy", onclick: () => copied() });
+  const withKey = el("label", { htmlFor: box.id, className: "row grow" }, box, "With my API key");
   const dialog = el(
     "dialog",
     { className: "copy", "aria-label": "Copy as code", onclose: () => dialog.remove() },
-    el(
-      "div",
-      { className: "row" },
-      el("h2", { className: "grow", textContent: "Copy as code" }),
-      el("button", {
-        type: "button",
-        className: "quiet",
-        textContent: "✕",
-        "aria-label": "Close",
-        onclick: () => dialog.close(),
-      }),
-    ),
+    head(() => dialog.close()),
     row.element,
     ...Object.values(panels),
     files(objects),
-    el(
-      "div",
-      { className: "row" },
-      el("label", { htmlFor: box.id, className: "row grow" }, box, "With my API key"),
-      done,
-    ),
+    el("div", { className: "row" }, withKey, done),
   );
 
   function show() {
@@ -92,6 +78,15 @@ export function openCopy(objects) {
   show();
   document.body.append(dialog);
   dialog.showModal();
+}
+
+function head(close) {
+  return el(
+    "div",
+    { className: "row" },
+    el("h2", { className: "grow", textContent: "Copy as code" }),
+    el("button", { type: "button", className: "quiet", textContent: "✕", "aria-label": "Close", onclick: close }),
+  );
 }
 
 function files(objects) {

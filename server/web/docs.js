@@ -1,5 +1,6 @@
 /** The manual's pages: code that can be copied, and a search over pages, parameters, codes and settings. */
 
+import { copyText } from "./clipboard.js";
 import { el, say } from "./dom.js";
 
 const MOST = 12;
@@ -13,13 +14,7 @@ for (const block of document.querySelectorAll(".code")) {
 
 /** @param {HTMLElement} code @param {HTMLButtonElement} button */
 async function copied(code, button) {
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-    say(button, "Copied");
-  } catch { // a page that came over plain HTTP from another machine may not write to the clipboard
-    getSelection().selectAllChildren(code);
-    say(button, "Selected");
-  }
+  say(button, await copyText(code));
   setTimeout(() => say(button, "Copy"), 2000);
 }
 
@@ -33,7 +28,12 @@ let index = null;
 
 /** What can be found, asked for once it is needed. */
 function everything() {
-  index ??= fetch("/docs/search.json").then((answer) => answer.json());
+  index ??= fetch("/docs/search.json")
+    .then((answer) => answer.json())
+    .catch(() => {
+      index = null; // the next letter asks again
+      return [];
+    });
   return index;
 }
 

@@ -8,7 +8,7 @@ export function jsonFault(text) {
     scanner.value();
     scanner.end();
   } catch (fault) {
-    if (!(fault instanceof Fault)) throw fault;
+    if (!(fault instanceof Fault)) return { line: 1, column: 1, message: "This is nested too deeply." };
     const lines = text.slice(0, fault.position).split("\n");
     return { line: lines.length, column: lines.at(-1).length + 1, message: fault.message };
   }

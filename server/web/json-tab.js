@@ -4,9 +4,11 @@
 import { el, say } from "./dom.js";
 import { jsonFault } from "./json-fault.js";
 import { ARRAYS } from "./presets.js";
+import { newUUID } from "./uuid.js";
 
 const LONG = 400;
 const SAMPLE = "@sample";
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export class JsonTab {
   /** @param {object} shelf */
@@ -78,7 +80,7 @@ export class JsonTab {
         className: "small chip-button",
         textContent: `@${name}`,
         title: "Put in where the cursor is",
-        onclick: () => this.insert(`"@${name}"`),
+        onclick: () => this.insert(JSON.stringify(`@${name}`)),
       });
     this.chips.replaceChildren(...this.shelf.pictures.map(chip));
     const [first] = this.shelf.chosen;
@@ -141,8 +143,8 @@ export class JsonTab {
     if (!this.renew.checked) return;
     const uuids = JSON.parse(this.text.value)
       .map((object) => object.taskUUID)
-      .filter((uuid) => sent.has(uuid));
-    for (const uuid of uuids) this.text.value = this.text.value.replaceAll(uuid, crypto.randomUUID());
+      .filter((uuid) => UUID.test(uuid) && sent.has(uuid));
+    for (const uuid of uuids) this.text.value = this.text.value.replaceAll(uuid, newUUID());
   }
 }
 

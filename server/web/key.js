@@ -3,6 +3,8 @@
 import { el, prose } from "./dom.js";
 
 const NAME = "taskarray.key";
+/** The key of this page, where the browser lets it keep nothing. */
+let unkept = "";
 
 /** The key that requests of this page carry; empty when there is none. One in the address wins and is taken out of it,
  * so that it stands in no history and on no screenshot.
@@ -16,12 +18,20 @@ export function currentKey() {
     const rest = parts.toString();
     history.replaceState(history.state, "", location.pathname + location.search + (rest && `#${rest}`));
   }
-  return localStorage.getItem(NAME) ?? "";
+  try {
+    return localStorage.getItem(NAME) ?? "";
+  } catch {
+    return unkept;
+  }
 }
 
 /** @param {string} key */
 export function keepKey(key) {
-  localStorage.setItem(NAME, key.trim());
+  try {
+    localStorage.setItem(NAME, key.trim());
+  } catch {
+    unkept = key.trim();
+  }
 }
 
 export function forgetKey() {

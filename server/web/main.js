@@ -17,8 +17,10 @@ import { resolved } from "./references.js";
 import { downloads } from "./results.js";
 import { TaskList } from "./tasks.js";
 import { UsualTimes } from "./usual.js";
+import { newUUID } from "./uuid.js";
 import { fillWelcome } from "./welcome.js";
 
+const LEARN_AGAIN = 2000;
 const kept = remembered();
 const at = (id) => document.getElementById(id);
 
@@ -44,6 +46,7 @@ async function connect(reason) {
   if (key !== socket.key) {
     socket.session = "";
     tasks.leave();
+    shelf.forgetAll();
   }
   socket.key = key;
   socket.open();
@@ -57,8 +60,15 @@ function follow() {
     if (socket.state === "refused") connect(socket.reason);
   });
   for (const type of ["added", "change", "removed"]) tasks.addEventListener(type, keep);
+  tasks.addEventListener("removed", release);
+  shelf.addEventListener("change", release);
   tasks.addEventListener("change", ({ detail }) => changed(tasks.entries.get(detail.uuid)));
   addEventListener("hashchange", () => location.hash.includes("key=") && connect());
+}
+
+/** Pictures that nothing shows any more need not stay in memory. */
+function release() {
+  shelf.release(new Set([...tasks.entries.values()].map(({ before }) => before)));
 }
 
 const ended = new WeakSet();
@@ -82,12 +92,12 @@ function settle({ uuid, taskType, items: [item], failures: [failure], object }) 
 
 /** Put a picture on the shelf and cut it out. */
 async function tryOut(sample) {
-  await shelf.add(sample);
-  const picture = `@${shelf.pictures.at(-1).name}`;
+  const [picture] = await shelf.add(sample);
+  if (!picture) return;
   const object = {
     taskType: "removeBackground",
-    taskUUID: crypto.randomUUID(),
-    inputImage: picture,
+    taskUUID: newUUID(),
+    inputImage: `@${picture.name}`,
     includeReceipt: true,
   };
   const { objects, about } = await resolved([object], shelf, "run");
@@ -101,6 +111,15 @@ function takeDrops() {
     if (!event.defaultPrevented) shelf.come(event.dataTransfer);
     event.preventDefault();
   });
+}
+
+/** What task types there are. A server that is about to start knows soon. */
+async function learn() {
+  try {
+    composer.catalog = await (await fetch("/schemas.json")).json();
+  } catch {
+    setTimeout(learn, LEARN_AGAIN);
+  }
 }
 
 function showButtons() {
@@ -133,7 +152,7 @@ const requests = {
   "use-picture": (picture) => shelf.add(picture),
   "cancel-task": ({ uuid }) => tasks.cancel(uuid),
   "rerun-task": ({ uuid }) => tasks.rerun(uuid),
-  "edit-task": ({ uuid }) => composer.fill([{ ...tasks.entries.get(uuid).object, taskUUID: crypto.randomUUID() }]),
+  "edit-task": ({ uuid }) => composer.fill([{ ...tasks.entries.get(uuid).object, taskUUID: newUUID() }]),
   "copy-task": ({ uuid }) => openCopy([tasks.entries.get(uuid).object]),
   "task-frames": ({ uuid }) => log.show(uuid),
   "change-key": () => connect("Another key for this page. It does not see what is under way with the present one."),
@@ -157,8 +176,4 @@ follow();
 assemble();
 takeDrops();
 connect(currentKey() ? "" : "This server wants to know who is asking.");
-fetch("/schemas.json")
-  .then((answer) => answer.json())
-  .then((catalog) => {
-    composer.catalog = catalog;
-  });
+learn();

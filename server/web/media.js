@@ -99,6 +99,6 @@ function fromBase64(data) {
 
 function extensionOf(url) {
   const inline = /^data:image\/([a-z]+)/.exec(url)?.[1];
-  const found = inline ?? new URL(url, location.href).pathname.split(".").at(-1).toLowerCase();
+  const found = inline ?? /\.([a-z0-9]{2,5})$/i.exec(new URL(url, location.href).pathname)?.[1].toLowerCase() ?? "png";
   return found === "jpeg" ? "jpg" : found;
 }

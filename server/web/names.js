@@ -1,5 +1,13 @@
 /** Names of files: kept as they came, told apart where two are the same, and followed by what was done. */
 
+/** Characters that some system does not take in the name of a file, or that make it look like another name. */
+const UNFIT = /[\u0000-\u001f\u007f<>:"/\\|?*\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A name as that of a file, wherever it came from. @param {string} name */
+export function fileName(name) {
+  return name.replaceAll(UNFIT, "_");
+}
+
 /** This name, or the first of "NAME-2.EXT", "NAME-3.EXT" … that is free.
  * @param {string} name @param {(name: string) => boolean} free */
 export function unique(name, free) {

@@ -2,21 +2,17 @@
  * once; after that the shelf knows by what name the server has it. */
 
 import { el, size } from "./dom.js";
-import { unique } from "./names.js";
+import { fileName, unique } from "./names.js";
+import { filesAt, fromFile, fromPlace, nameIn } from "./picture.js";
 import { SAMPLES, sampleURL } from "./samples.js";
 
-/** @typedef {object} Picture
- * @property {string} name unique on the shelf
- * @property {string} url where the page shows it from
- * @property {File|null} file its bytes; null for one that is named by `uuid` or `source`
- * @property {string} source the URL that the server is given, where it is fetched from elsewhere
- * @property {string} uuid by which the server has it; empty as long as it has not
- * @property {string} upload taskUUID of the upload that is under way
- * @property {boolean} chosen */
+/** @typedef {import("./picture.js").Picture} Picture */
 
 /** Event: "change", when pictures come, go, or are chosen or not. */
 export class PictureShelf extends HTMLElement {
   /** @type {Picture[]} */ pictures = [];
+  /** Addresses that were made for files and not given back. */
+  #addresses = new Set();
 
   /** Those that are chosen. */
   get chosen() {
@@ -53,15 +49,38 @@ export class PictureShelf extends HTMLElement {
 
   /** Files, or a picture that is elsewhere ({url, name}) or on the server already ({uuid, name, url}). What lies beside
    * this page is taken as a file, since a server fetches nothing from itself.
-   * @param {File[]|{name: string, url: string, uuid?: string}} given */
+   * @param {File[]|{name: string, url: string, uuid?: string}} given
+   * @returns {Promise<Picture[]>} what was put on the shelf: nothing, where it cannot be had */
   async add(given) {
     const beside = !Array.isArray(given) && !given.uuid && new URL(given.url, location.href).origin === location.origin;
-    const found = beside ? [await fileAt(given)] : given;
+    const found = beside ? await filesAt(given) : given;
+    if (!found) return this.tell(`${given.name} cannot be loaded now.`, true);
     const come = Array.isArray(found) ? found.map(fromFile) : [fromPlace(found)];
-    for (const picture of come)
-      this.pictures.push({ ...picture, name: unique(picture.name, (name) => !this.named(name)) });
-    this.told.textContent = come.length === 1 ? `${come[0].name} was added.` : `${come.length} pictures were added.`;
+    for (const picture of come) {
+      picture.name = unique(fileName(picture.name), (name) => !this.named(name));
+      this.pictures.push(picture);
+      if (picture.file) this.#addresses.add(picture.url);
+    }
+    this.tell(come.length === 1 ? `${come[0].name} was added.` : `${come.length} pictures were added.`);
     this.changed();
+    return come;
+  }
+
+  /** Say what was done, for who cannot see it; or what went wrong, for everybody. */
+  tell(sentence, wrong = false) {
+    this.told.textContent = sentence;
+    this.told.className = wrong ? "wrong" : "only-heard";
+    return [];
+  }
+
+  /** Give back the addresses of files that are neither on the shelf nor among these. @param {Set<string>} shown */
+  release(shown) {
+    const here = new Set(this.pictures.map(({ url }) => url));
+    for (const address of this.#addresses) {
+      if (here.has(address) || shown.has(address)) continue;
+      URL.revokeObjectURL(address);
+      this.#addresses.delete(address);
+    }
   }
 
   /** An upload has ended: the server has the picture under this UUID.
@@ -78,6 +97,11 @@ export class PictureShelf extends HTMLElement {
     for (const picture of this.pictures.filter((each) => each.file && [each.upload, each.uuid].includes(uuid))) {
       Object.assign(picture, { uuid: "", upload: "" });
     }
+  }
+
+  /** Another key is used from here on: what the server has under the one before, it has not under this. */
+  forgetAll() {
+    for (const picture of this.pictures) if (picture.file) Object.assign(picture, { uuid: "", upload: "" });
   }
 
   ways() {
@@ -130,8 +154,7 @@ export class PictureShelf extends HTMLElement {
 
   fetched(address) {
     if (!URL.canParse(address.value)) return address.reportValidity();
-    const name = decodeURIComponent(new URL(address.value).pathname.split("/").at(-1)) || "picture";
-    this.add({ url: address.value, name });
+    this.add({ url: address.value, name: nameIn(address.value) });
     address.value = "";
     return true;
   }
@@ -211,22 +234,6 @@ export class PictureShelf extends HTMLElement {
       this.list.querySelectorAll(".remove")[Math.min(place, this.pictures.length - 1)] ?? this.querySelector(".choose")
     ).focus();
   }
-}
-
-function fromFile(file) {
-  const name = file.name || `pasted.${file.type.split("/")[1] ?? "png"}`;
-  return { name, url: URL.createObjectURL(file), file, source: "", uuid: "", upload: "", chosen: true };
-}
-
-function fromPlace({ name, url, uuid = "" }) {
-  return { name, url, file: null, source: uuid ? "" : url, uuid, upload: "", chosen: true };
-}
-
-async function fileAt({ name, url }) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${name} could not be loaded (${answer.status}).`);
-  const bytes = await answer.blob();
-  return new File([bytes], name, { type: bytes.type });
 }
 
 /** What stands for a picture that the browser cannot show: the ending of its name. */

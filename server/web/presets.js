@@ -1,6 +1,8 @@
 /** Good values to begin with: a few for each task type that comes with the server, and whole arrays for the JSON tab.
  * Everything else about a task type comes from its schema. */
 
+import { newUUID } from "./uuid.js";
+
 /** @type {Record<string, Record<string, object>>} by task type and name: parameters */
 export const PRESETS = {
   removeBackground: {
@@ -50,50 +52,58 @@ export const PRESETS = {
   modelSearch: { "All models": { limit: 100 }, "Cut-out models": { category: "matting" } },
 };
 
-const uuid = () => crypto.randomUUID();
+/** Presets that forms begin with, where a task without any parameter could not run.
+ * @type {Record<string, string>} by task type */
+export const BEGINNINGS = {
+  controlNetPreprocess: "Canny edges",
+  imageMasking: "Faces",
+  imageTransform: "Square thumbnail",
+  promptEnhance: "Three versions",
+  imageInference: "A picture",
+};
 
 /** Whole arrays by name; each is made of the name of a picture on the shelf.
  * @type {Record<string, (picture: string) => object[]>} */
 export const ARRAYS = {
   "Cut-out, twice as large, edges: a graph": (picture) => {
-    const [upload, cutout] = [uuid(), uuid()];
+    const [upload, cutout] = [newUUID(), newUUID()];
     return [
       { taskType: "imageUpload", taskUUID: upload, image: picture },
       { taskType: "removeBackground", taskUUID: cutout, inputImage: upload },
-      { taskType: "upscale", taskUUID: uuid(), inputImage: cutout, upscaleFactor: 2, outputFormat: "PNG" },
-      { taskType: "controlNetPreprocess", taskUUID: uuid(), inputImage: upload, preProcessorType: "canny" },
+      { taskType: "upscale", taskUUID: newUUID(), inputImage: cutout, upscaleFactor: 2, outputFormat: "PNG" },
+      { taskType: "controlNetPreprocess", taskUUID: newUUID(), inputImage: upload, preProcessorType: "canny" },
     ];
   },
   "A card: cut-out on a colour, with room": (picture) => {
-    const cutout = uuid();
+    const cutout = newUUID();
     const steps = [
       { operation: "pad", amount: 64 },
       { operation: "flatten", background: "#fde68a" },
     ];
     return [
       { taskType: "removeBackground", taskUUID: cutout, inputImage: picture, crop: true, returnOutput: false },
-      { taskType: "imageTransform", taskUUID: uuid(), inputImage: cutout, operations: steps, outputFormat: "WEBP" },
+      { taskType: "imageTransform", taskUUID: newUUID(), inputImage: cutout, operations: steps, outputFormat: "WEBP" },
     ];
   },
   "A batch of three, and how it went": (picture) => {
-    const batchUUID = uuid();
+    const batchUUID = newUUID();
     return [
-      { taskType: "vectorize", taskUUID: uuid(), inputImage: picture, batchUUID },
-      { taskType: "upscale", taskUUID: uuid(), inputImage: picture, batchUUID },
+      { taskType: "vectorize", taskUUID: newUUID(), inputImage: picture, batchUUID },
+      { taskType: "upscale", taskUUID: newUUID(), inputImage: picture, batchUUID },
       {
         taskType: "controlNetPreprocess",
-        taskUUID: uuid(),
+        taskUUID: newUUID(),
         inputImage: picture,
         preProcessorType: "softedge",
         batchUUID,
       },
-      { taskType: "batch", taskUUID: uuid(), of: batchUUID },
+      { taskType: "batch", taskUUID: newUUID(), of: batchUUID },
     ];
   },
   "Urgent, or not at all": (picture) => [
     {
       taskType: "upscale",
-      taskUUID: uuid(),
+      taskUUID: newUUID(),
       inputImage: picture,
       priority: 10,
       startWithinMs: 5000,

@@ -2,6 +2,7 @@
  * under which it has the picture, the URL where it lies, or an upload that goes before. */
 
 import { EACH } from "./picture-field.js";
+import { newUUID } from "./uuid.js";
 
 /** So many tasks go in one array: a server takes no more that build on each other. */
 const MOST = 60;
@@ -19,16 +20,16 @@ export class LocalFile {
 export function spread(object, chosen) {
   const text = JSON.stringify(object);
   const each = JSON.stringify(EACH);
-  if (!text.includes(each)) return [{ ...object, taskUUID: crypto.randomUUID() }];
+  if (!text.includes(each)) return [{ ...object, taskUUID: newUUID() }];
   return chosen.map((picture) => ({
     ...JSON.parse(text.replaceAll(each, () => JSON.stringify(`@${picture.name}`))),
-    taskUUID: crypto.randomUUID(),
+    taskUUID: newUUID(),
   }));
 }
 
 /** What is sent for these objects.
  * @param {object[]} objects
- * @param {{named: (name: string) => import("./pictures.js").Picture|undefined}} shelf
+ * @param {{named: (name: string) => import("./picture.js").Picture|undefined}} shelf
  * @param {"run"|"check"|"copy"} purpose only a run uploads for good; code to copy names files in place of bytes
  * @returns {Promise<{objects: object[], about: Record<string, {name: string, before: string|null}>}>} */
 export async function resolved(objects, shelf, purpose) {
@@ -71,7 +72,7 @@ async function link(picture, object, purpose) {
     return uploadedBy(picture, object, purpose);
   const known = picture.uuid || picture.upload || picture.source;
   if (known) return [known, null];
-  const upload = { taskType: "imageUpload", taskUUID: crypto.randomUUID(), image: await bytes(picture, purpose) };
+  const upload = { taskType: "imageUpload", taskUUID: newUUID(), image: await bytes(picture, purpose) };
   if (purpose === "run") picture.upload = upload.taskUUID;
   return [upload.taskUUID, upload];
 }
@@ -79,21 +80,22 @@ async function link(picture, object, purpose) {
 /** The object itself is the upload: it gets the bytes, and others after it its name. */
 async function uploadedBy(picture, object, purpose) {
   if (!picture.file) return [picture.source || picture.uuid, null];
-  if (purpose === "run") picture.upload = object.taskUUID;
   object.image = await bytes(picture, purpose);
+  if (purpose === "run") picture.upload = object.taskUUID;
   return [object.taskUUID, null];
 }
 
 function bytes(picture, purpose) {
-  return purpose === "copy" ? new LocalFile(picture.name) : dataURI(picture.file);
+  return purpose === "copy" ? new LocalFile(picture.name) : dataURI(picture);
 }
 
-/** @param {Blob} file @returns {Promise<string>} */
-function dataURI(file) {
+/** Rejects when the file is gone or was changed since it was chosen.
+ * @param {import("./picture.js").Picture} picture @returns {Promise<string>} */
+function dataURI({ file, name }) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result);
-    reader.onerror = () => reject(reader.error);
+    reader.onerror = () => reject(new Error(`${name} cannot be read any more: choose it again.`));
     reader.readAsDataURL(file);
   });
 }

@@ -1,6 +1,6 @@
 /** The results of one task, to be looked at and taken along. */
 
-import { backdropChooser } from "./backdrop.js";
+import "./backdrop.js";
 import { copyText } from "./clipboard.js";
 import "./compare.js";
 import { el, say } from "./dom.js";
@@ -68,7 +68,7 @@ export class ResultView extends HTMLElement {
     return el(
       "div",
       { className: "row tools" },
-      pictures.some(mayBeTransparent) && backdropChooser(),
+      pictures.some(mayBeTransparent) && el("backdrop-chooser"),
       el("span", { className: "grow" }),
       action("Zoom", () => this.#view(0), "Zoom: see it in full size"),
       ...only,

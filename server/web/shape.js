@@ -40,12 +40,20 @@ export function variantsOf(shape) {
   return new Map(Object.entries(mapping).map(([word, target]) => [word, shapeOf({ $ref: target }, shape.root)]));
 }
 
-/** A wire name as words: `preProcessorType` is "Pre processor type", `CFGScale` is "CFG scale".
+/** Parts of wire names that are not said as they are written there. */
+const SAID = { air: "AIR", lora: "LoRA", ms: "(ms)", rgba: "RGBA", ttl: "TTL", vae: "VAE" };
+
+/** A wire name as words: `outputFormat` is "Output format", `CFGScale` is "CFG scale", `rgba` is "RGBA".
  * @param {string} name */
 export function words(name) {
-  const parts = name.match(/[A-Z]{2,}(?=[A-Z][a-z]|\d|$)|[A-Z]?[a-z]+|[A-Z]+|\d+|_+/g) ?? [name];
-  const said = parts.map((part) => (/^[A-Z]{2,}$/.test(part) ? part : part.toLowerCase())).join(" ");
-  return said.charAt(0).toUpperCase() + said.slice(1);
+  const parts = name.match(/[A-Z]{2,}(?=[A-Z][a-z]|\d|$)|[A-Z]?[a-z]+\d*|[A-Z]+|\d+/g) ?? [name];
+  const found = parts.map((part) => (/^[A-Z]{2,}$/.test(part) ? part : said(part.toLowerCase())));
+  const sentence = found.join(" ");
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
+}
+
+function said(part) {
+  return SAID[part] ?? part;
 }
 
 function followed(schema, root) {

@@ -3,6 +3,7 @@
 
 import { TaskEntry } from "./entry.js";
 import { acknowledged, parts, question, steps } from "./messages.js";
+import { newUUID } from "./uuid.js";
 
 const MOST = 200;
 /** Of those that have ended, so many are kept over a reload. */
@@ -35,6 +36,7 @@ export class TaskList extends EventTarget {
     for (const object of objects) {
       const known = this.entries.get(object.taskUUID);
       if (TALK.has(object.taskType) || !object.taskUUID || (known && !known.ended)) continue;
+      if (known) this.#remove(known.uuid);
       const group = added[0]?.uuid ?? object.taskUUID;
       const entry = new TaskEntry(object, { ...about[object.taskUUID], group, aside: aside.has(object) });
       this.entries.set(entry.uuid, entry);
@@ -49,14 +51,14 @@ export class TaskList extends EventTarget {
   cancel(uuid) {
     const entry = this.entries.get(uuid);
     if (!entry || entry.ended) return;
-    entry.cancelling = this.socket.send([{ taskType: "taskCancel", taskUUID: crypto.randomUUID(), targets: [uuid] }]);
+    entry.cancelling = this.socket.send([{ taskType: "taskCancel", taskUUID: newUUID(), targets: [uuid] }]);
     this.#tell("change", uuid);
   }
 
   /** The same task as a new one, done anew. @param {string} uuid */
   rerun(uuid) {
     const { object, name, before } = this.entries.get(uuid);
-    const again = { cache: "refresh", ...object, taskUUID: crypto.randomUUID() };
+    const again = { cache: "refresh", ...object, taskUUID: newUUID() };
     this.submit([again], { [again.taskUUID]: { name, before } });
     return again.taskUUID;
   }
@@ -173,7 +175,7 @@ export class TaskList extends EventTarget {
 
   /** A refusal that names no task, like that of an object without a taskUUID. */
   #stray(failures) {
-    const entry = new TaskEntry({ taskType: failures[0].taskType ?? "message", taskUUID: crypto.randomUUID() });
+    const entry = new TaskEntry({ taskType: failures[0].taskType ?? "message", taskUUID: newUUID() });
     entry.whole = false;
     entry.fails(failures);
     this.entries.set(entry.uuid, entry);

@@ -1,7 +1,7 @@
 /** A picture as large as the window: zoomed and moved with wheel, fingers or keys, its transparency alone, and beside
  * it what it was made of. */
 
-import { backdropChooser } from "./backdrop.js";
+import "./backdrop.js";
 import { el, say } from "./dom.js";
 import { Pane } from "./pane.js";
 
@@ -63,7 +63,7 @@ class Viewer {
       this.title,
       many && button("‹", "Previous picture", () => this.step(-1)),
       many && button("›", "Next picture", () => this.step(1)),
-      backdropChooser(),
+      el("backdrop-chooser"),
       this.alpha,
       this.was,
       el(

@@ -127,7 +127,7 @@ async def test_cancel(installation: Installation, client: Client) -> None:
     task = new_task("audioInference", duration=7)
     async with Feed(installation.url) as feed:
         await client.send([task])
-        await feed.until(lambda state: of(state["running"], task["taskUUID"]))
+        await feed.until(lambda state: any(one["started"] for one in of(state["running"], task["taskUUID"])))
         path = f"tasks/{TESTER}/{task['taskUUID'].upper()}/cancel"
         answer = await ask(installation.url, path, "POST")
         assert (answer.status, answer.json["data"][0]["status"]) == (200, "cancelled")

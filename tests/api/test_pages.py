@@ -104,7 +104,9 @@ async def test_not_ready(alone: Installation, redis: Embedded) -> None:
         redis.start()
         await until(alone, 200, redis="ok", workers="ok")
         assert (await client.run("nothing"))["text"] == "done"
-        assert value(await metrics(alone), "redis_up") == 1
+        found = await metrics(alone)
+        assert value(found, "redis_up") == 1
+        assert sum(count for (name, _), count in found.items() if name == "taskarray_redis_errors_total") > 0
 
 
 async def test_draining(alone: Installation) -> None:

@@ -26,8 +26,10 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A fresh tab with nothing remembered. `page.expected` are parts of console errors that the test provokes."""
+    """A fresh tab with nothing remembered. `page.expected` are parts of console errors that the test provokes. Pages
+    also come over plain HTTP from other machines, where a browser makes no UUIDs: so it does not here either."""
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
+    await context.add_init_script("delete Crypto.prototype.randomUUID")
     opened = await context.new_page()
     opened.set_default_timeout(15_000)
     wrong: list[str] = []

@@ -86,7 +86,7 @@ async def test_progress(page, installation):
     await visit(page, installation)
     shown = await page.evaluate("""async () => {
         const { TaskEntry } = await import("/web/entry.js");
-        const entry = new TaskEntry({ taskType: "upscale", taskUUID: crypto.randomUUID() });
+        const entry = new TaskEntry({ taskType: "upscale", taskUUID: "00000000-0000-4000-8000-0000000000a1" });
         return [10, 60, 30, undefined, 100].map((progress) => {
             entry.stands({ state: "running", progress });
             return entry.progress;
@@ -139,7 +139,7 @@ async def test_many_frames(page, installation):
         new MutationObserver(() => { drawn += 1; }).observe(document.querySelector(".frames"), { childList: true });
         const start = performance.now();
         for (let passed = 0; passed < 600; passed += 1) {
-            const event = { type: "task", taskUUID: crypto.randomUUID(), state: "running", progress: passed % 99 };
+            const event = { type: "task", taskUUID: `task-${passed}`, state: "running", progress: passed % 99 };
             frames.add({ direction: "in", at: Date.now(), size: 150, json: { events: [event] } });
             if (passed % 5 === 0) await new Promise((resolve) => setTimeout(resolve));
         }
