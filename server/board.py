@@ -23,6 +23,8 @@ SAMPLE = 500
 RUNNING, RECENT, KEYS = 100, 50, 50
 """How many running tasks, tasks that ended last and keys are told of."""
 _MINUTES = 60
+_AT_ONCE = 500
+"""Tasks that one step looks up: Redis does nothing else meanwhile."""
 _NAMES_SECONDS = 10.0
 _STAGES = ("queued", "fetch", "decode", "run", "encode", "store")
 _EARLY_MS = 5
@@ -87,9 +89,11 @@ class Board:
         await self.know(tenant for tenant, _ in tasks)
         found = list[Shown]()
         for home, mine in by_home.items():
-            told = await self.store.run("stories", home, *(word for task in mine for word in task))
-            rows = zip(mine, orjson.loads(told), strict=True)
-            found += [self._story(task, about) for task, about in rows if about]
+            for first in range(0, len(mine), _AT_ONCE):
+                some = mine[first : first + _AT_ONCE]
+                told = await self.store.run("stories", home, *(word for task in some for word in task))
+                rows = zip(some, orjson.loads(told), strict=True)
+                found += [self._story(task, about) for task, about in rows if about]
         return found
 
     async def _surveys(self) -> list[Survey]:
@@ -193,7 +197,8 @@ def _types(surveys: list[Survey]) -> list[Shown]:
 
 def _worker(name: str, about: Shown, running: list[Shown]) -> Shown:
     tasks = [task["taskUUID"] for task in running if task["worker"] == name]
-    memory = {"memory": about["memory"], "taskMemory": about["taskMemory"]}
+    # A worker of an earlier version does not say.
+    memory = {"memory": about.get("memory", 0), "taskMemory": about.get("taskMemory", 0)}
     return {"name": name, "heard": round(about["at"] * 1000), "tasks": tasks} | memory
 
 

@@ -6,6 +6,7 @@ Everything here tells and takes names, UUIDs and numbers: no image, no key and n
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ from server.api.body import bearer
 from server.api.v1_http import response
 from server.api.viewers import Viewers
 from server.board import Board
-from server.errors import ApiError, InvalidParameter, ServiceUnavailable, TaskNotFound
+from server.errors import ApiError, InvalidApiKey, InvalidParameter, ScopeMissing, ServiceUnavailable, TaskNotFound
 from server.gateway import Gateway
 from server.log import log
 from server.lookup import find, uuid_of
@@ -62,12 +63,14 @@ class Face:
         return answer
 
     async def feed(self, request: Request, operator: Tenant) -> Response:
-        """How the installation does, as server-sent events: `state` every second, `tasks` as these run, `trouble`."""
+        """How the installation does, as server-sent events: `state` every second, `tasks` as these run, `trouble`. It
+        ends when the gateway stops or the key is revoked."""
         if self.gateway.stopping:
             raise ServiceUnavailable("The server restarts; come back in a moment.")
         self.viewers.admit()
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self.viewers.follow(), 200, headers, "text/event-stream")
+        news = self.viewers.follow(partial(self._may_look, bearer(request)))
+        return StreamingResponse(news, 200, headers, "text/event-stream")
 
     async def search(self, request: Request, operator: Tenant) -> Response:
         """Tasks of any key, by their UUID or the beginning of it."""
@@ -90,7 +93,7 @@ class Face:
         (became,) = await self.gateway.queue.cancel(tenant, [uuid])
         if became == "notFound":
             raise TaskNotFound(parameter="taskUUID")
-        log.info("board_cancelled", operator=operator.name, tenant=tenant, task=uuid, became=became)
+        log.info("board_cancelled", operator=operator.name, tenant=tenant, task_uuid=uuid, became=became)
         return _data([{"taskUUID": uuid, "status": became}])
 
     async def rerun(self, request: Request, operator: Tenant) -> Response:
@@ -99,8 +102,18 @@ class Face:
         fresh = await rerun(self.gateway, request, await self._tenant(tenant), uuid)
         if isinstance(fresh, Refused):
             return response([v1.errors(fresh.failures, {})])
-        log.info("board_rerun", operator=operator.name, tenant=tenant, task=uuid, again=fresh)
+        log.info("board_rerun", operator=operator.name, tenant=tenant, task_uuid=uuid, again=fresh)
         return _data([{"taskUUID": fresh, "of": uuid}])
+
+    async def _may_look(self, key: str | None) -> bool:
+        """Whether a key is still good for the board. A Redis that is away says nothing of it."""
+        try:
+            await self.gateway.tenants.identify(key, Scope.DASH)
+        except (InvalidApiKey, ScopeMissing):
+            return False
+        except ServiceUnavailable:
+            return True
+        return True
 
     async def _tenant(self, id: str) -> Tenant:
         return (await self.gateway.tenants.known()).get(id) or Tenant(id, "")

@@ -5,7 +5,8 @@ nothing is read while there is nobody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +22,8 @@ _PAUSE_SECONDS = 0.25
 _WATCHED_SECONDS = 5
 """How long events are published after the last word that somebody looks (`announce` in `scripts/common.lua`)."""
 _QUIET_SECONDS = 10.0
+_KEY_SECONDS = 5.0
+"""How often it is asked whether a viewer's key is still good."""
 _MOST = 100
 _MOST_TASKS = 500
 Event = dict[str, Any]
@@ -68,17 +71,21 @@ class Viewers:
         if len(self._viewers) >= _MOST:
             raise RateLimitExceeded(f"{_MOST} look at the board of this gateway already.", retryAfter=10)
 
-    async def follow(self) -> AsyncGenerator[bytes]:
-        """The board as server-sent events, no more often than four times a second."""
-        viewer = _Viewer()
+    async def follow(self, may_look: Callable[[], Awaitable[bool]]) -> AsyncGenerator[bytes]:
+        """The board as server-sent events, no more often than four times a second, for as long as this viewer may see
+        it."""
+        viewer, asked = _Viewer(), time.monotonic()
         self._viewers.add(viewer)
-        if self._watching is None:
-            self._watching = asyncio.create_task(self._watch())
         try:
             yield b":\n\n"  # so that its headers are on their way
             while not self.gateway.stopping:
+                self._keep_watch()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(viewer.rung.wait(), _QUIET_SECONDS)
+                if time.monotonic() - asked >= _KEY_SECONDS:
+                    if not await may_look():
+                        return
+                    asked = time.monotonic()
                 yield viewer.take()
                 await asyncio.sleep(_PAUSE_SECONDS)
         finally:
@@ -86,6 +93,11 @@ class Viewers:
             if not self._viewers and self._watching:
                 self._watching.cancel()
                 self._watching = None
+
+    def _keep_watch(self) -> None:
+        """Somebody looks for all viewers; somebody else does should that one have failed."""
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
         async with asyncio.TaskGroup() as watch:
@@ -103,8 +115,9 @@ class Viewers:
                 name, body = "trouble", wire(away.as_dict())
             except Exception as bug:
                 name, body = "trouble", wire(incident("board_failed", bug).as_dict())
+            told = orjson.dumps(body)
             for viewer in self._viewers:
-                viewer.tell(name, orjson.dumps(body))
+                viewer.tell(name, told)
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _hear(self) -> None:

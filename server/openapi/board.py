@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from server.api.board import Face
 from server.catalog import Catalog
 from server.openapi import task_array
@@ -46,46 +49,35 @@ def paths(catalog: Catalog) -> dict[str, Part]:
     partly = {"type": "boolean", "description": "There may be others that were not looked at."}
     found = members(["data", "partly"], data=array(component("TaskStory"), minItems=1), partly=partly)
     task = "/board/tasks/{tenant}/{taskUUID}"
+    feed = answer("For as long as it is read.", content(text(), "text/event-stream"))
+    done = {"description": "The work is done, whatever earlier results there are. Webhooks are not sent."}
     return {
-        "/board/feed": {
-            "get": {
-                "operationId": "getBoardFeed",
-                "summary": summary(Face.feed),
-                "responses": {
-                    "200": answer("For as long as it is read.", content(text(), "text/event-stream")),
-                    **refused(told, 401, 403, 429, 503),
-                },
-            }
-        },
+        "/board/feed": {"get": _operation("getBoardFeed", Face.feed, feed, refused(told, 401, 403, 429, 503))},
         "/board/tasks/{taskUUID}": {
-            "get": {
-                "operationId": "findTask",
-                "summary": summary(Face.search),
-                "parameters": [uuid],
-                "responses": {
-                    "200": answer("Nothing of what they were asked or answered.", content(found)),
-                    **refused(told, 400, 401, 403, 404, 503),
-                },
-            }
+            "get": {"parameters": [uuid]}
+            | _operation(
+                "findTask",
+                Face.search,
+                answer("Nothing of what they were asked or answered.", content(found)),
+                refused(told, 400, 401, 403, 404, 503),
+            )
         },
         f"{task}/cancel": {
-            "post": {
-                "operationId": "cancelAnyTask",
-                "summary": summary(Face.cancel),
-                "parameters": [tenant, uuid],
-                "responses": {"200": answer("It has ended.", cancelled), **refused(told, 401, 403, 404, 503)},
-            }
+            "post": {"parameters": [tenant, uuid]}
+            | _operation(
+                "cancelAnyTask", Face.cancel, answer("It has ended.", cancelled), refused(told, 401, 403, 404, 503)
+            )
         },
         f"{task}/rerun": {
-            "post": {
-                "operationId": "rerunTask",
-                "summary": summary(Face.rerun),
-                "description": "The work is done, whatever earlier results there are. Webhooks are not sent.",
-                "parameters": [tenant, uuid],
-                "responses": {"200": answer("It is queued.", again), **refused(told)},
-            }
+            "post": {"parameters": [tenant, uuid]}
+            | done
+            | _operation("rerunTask", Face.rerun, answer("It is queued.", again), refused(told))
         },
     }
+
+
+def _operation(name: str, does: Callable[..., Any], found: Part, refusals: dict[str, Part]) -> Part:
+    return {"operationId": name, "summary": summary(does), "responses": {"200": found, **refusals}}
 
 
 def _items(item: Part) -> Part:

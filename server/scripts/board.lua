@@ -1,4 +1,5 @@
--- What the live board shows. Work is bounded: of many tasks only the oldest are looked at one by one.
+-- What the live board shows. Work is bounded: of many tasks only the oldest are looked at one by one, of many keys and
+-- receivers the lines of the first.
 
 --- survey
 -- A shard as it is now. Who waits in line is counted by key; of the tasks that have not ended only some are looked at,
@@ -11,10 +12,10 @@ found.shares = redis.call('HGETALL', P .. ':shares')
 found.minutes = redis.call('HGETALL', P .. ':minutes')
 found.newest = redis.call('LRANGE', P .. ':newest', 0, 99)
 found.dead = redis.call('ZCARD', P .. ':dead')
-for _, host in ipairs(redis.call('ZRANGE', P .. ':hosts', 0, 199)) do
+for _, host in ipairs(redis.call('ZRANGE', P .. ':hosts', 0, 999)) do
   found.due = found.due + redis.call('ZCARD', owed_key(host))
 end
-for _, tenant in ipairs(redis.call('ZRANGE', P .. ':turns', 0, 199)) do
+for _, tenant in ipairs(redis.call('ZRANGE', P .. ':turns', 0, 999)) do
   found.lines[#found.lines + 1] = {tenant, redis.call('ZCARD', waiting_key(tenant))}
 end
 local claimed = redis.pcall('XPENDING', JOBS, 'workers')

@@ -66,10 +66,8 @@ async def drop_file(page: Page, name: str, content: bytes) -> None:
     await expect(page.get_by_label(f"Use {name}")).to_be_checked()
 
 
-async def run_form(page: Page, task_type: str, preset: str = "") -> None:
-    """Run a task of a type with a preset, or what its form says at first."""
+async def run_form(page: Page, task_type: str) -> None:
+    """Run a task of a type with what its form says at first."""
     await page.get_by_role("tab", name="Form").click()
     await page.get_by_label("Task", exact=True).select_option(task_type)
-    if preset:
-        await page.get_by_role("button", name=preset, exact=True).click()
     await page.get_by_role("button", name="Run", exact=True).click()

@@ -197,6 +197,34 @@ async def test_json(page, installation):
     await press(page, "Run")
     await press(page, "Run")
     await ends(page, "nothing", count=2)
+    await page.get_by_label("Fresh taskUUIDs").uncheck()
+    await press(page, "Run")
+    assert tasks[-1][0]["taskUUID"] == tasks[-2][0]["taskUUID"]
+    await expect(card(page, "nothing")).to_have_count(2)
+    await text.fill('[{"taskType": "nothing", "taskUUID": "a"}]')
+    await page.get_by_label("Fresh taskUUIDs").check()
+    await press(page, "Run")
+    await press(page, "Run")
+    await expect(text).to_have_value('[{"taskType": "nothing", "taskUUID": "a"}]')
+    await text.fill("[" * 20_000)
+    await expect(told).to_contain_text("nested too deeply")
+
+
+async def test_names(page, installation):
+    """A label is a wire name as people write it; a picture that is named by a URL has the name of one file, on every
+    system."""
+    page.expected.append("404")
+    await visit(page, installation)
+    labels = await page.evaluate("""async () => {
+        const { words } = await import("/web/shape.js");
+        return ["rgba", "CFGScale", "taskUUID", "deadlineMs", "imageBase64Data", "x_min", "outputFormat"].map(words);
+    }""")
+    assert labels == ["RGBA", "CFG scale", "Task UUID", "Deadline (ms)", "Image base64 data", "X min", "Output format"]
+    elsewhere = installation.url.replace("127.0.0.1", "localhost") + "/web/absent/"
+    for last, name in (("..%2F..%5Cshoe%3F.png", ".._.._shoe_.png"), ("%ff.png", "%ff.png"), ("", "picture")):
+        await page.get_by_label("URL of a picture").fill(elsewhere + last)
+        await page.get_by_role("button", name="Add the picture at this URL").click()
+        await expect(page.locator(".thumb-name").last).to_have_text(name)
 
 
 @pytest.mark.clients

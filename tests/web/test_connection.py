@@ -103,3 +103,16 @@ async def test_key(page, installation):
     await page.locator(".frames summary", has_text="authentication").first.click()
     assert KEY not in await page.content()
     assert KEY not in page.url
+
+
+async def test_nothing_kept(page, installation):
+    """Where the browser lets the page keep nothing, it works all the same, and forgets with a reload."""
+    for storage in ("localStorage", "sessionStorage"):
+        await page.add_init_script(
+            f"Object.defineProperty(window, '{storage}', {{ get() {{ throw new Error('denied'); }} }})"
+        )
+    await visit(page, installation)
+    await send(page, new_task("nothing"))
+    await ends(page, "nothing")
+    await page.reload()
+    await expect(page.get_by_role("dialog", name="API key")).to_be_visible()
