@@ -98,6 +98,8 @@ def test_stops() -> None:
 def test_kubernetes(installation: Installation) -> None:
     """The pods run commands, as no privileged user, with settings that exist; what is probed answers."""
     assert settings().host == "0.0.0.0"
+    scraped = kinds("Deployment")["taskarray-gateway"]["spec"]["template"]["metadata"]["annotations"]
+    assert scraped["prometheus.io/port"] == str(settings().metrics_port)
     for pod, container in pods():
         assert container["args"][0] == "taskarray" and container["args"][1] in COMMANDS
         assert pod["securityContext"]["runAsNonRoot"] and container["securityContext"]["readOnlyRootFilesystem"]

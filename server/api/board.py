@@ -20,7 +20,7 @@ from server.api.body import bearer
 from server.api.v1_http import response
 from server.api.viewers import Viewers
 from server.board import Board
-from server.errors import ApiError, InvalidApiKey, InvalidParameter, ScopeMissing, ServiceUnavailable, TaskNotFound
+from server.errors import ApiError, InvalidParameter, ServiceUnavailable, TaskNotFound
 from server.gateway import Gateway
 from server.log import log
 from server.lookup import find, uuid_of
@@ -63,8 +63,10 @@ class Face:
         return answer
 
     async def feed(self, request: Request, operator: Tenant) -> Response:
-        """How the installation does, as server-sent events: `state` every second, `tasks` as these run, `trouble`. It
-        ends when the gateway stops or the key is revoked."""
+        """How the installation does, as server-sent events: `state` every second, `tasks` as these run, `trouble`.
+
+        It ends when the gateway stops, and soon after the key is revoked.
+        """
         if self.gateway.stopping:
             raise ServiceUnavailable("The server restarts; come back in a moment.")
         self.viewers.admit()
@@ -109,10 +111,8 @@ class Face:
         """Whether a key is still good for the board. A Redis that is away says nothing of it."""
         try:
             await self.gateway.tenants.identify(key, Scope.DASH)
-        except (InvalidApiKey, ScopeMissing):
-            return False
-        except ServiceUnavailable:
-            return True
+        except ApiError as refusal:
+            return isinstance(refusal, ServiceUnavailable)
         return True
 
     async def _tenant(self, id: str) -> Tenant:

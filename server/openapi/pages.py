@@ -26,6 +26,8 @@ def refusals() -> dict[str, Part]:
 def paths(catalog: Catalog) -> dict[str, Part]:
     """The addresses of these pages."""
     live = content(members(["status"], status={"const": "live"}))
+    begun = content(members(["status"], status=text(enum=["started", "starting"])))
+    version = members(["name", "version", "commit"], name={"const": "taskarray"}, version=text(), commit=text())
     ready, schema = content(component("Readiness")), content({"type": "object"})
     return {
         "/": _page("getDiscovery", "What this server is and where its doors are.", content({"type": "object"})),
@@ -34,6 +36,10 @@ def paths(catalog: Catalog) -> dict[str, Part]:
         "/readyz": _page(
             "getReady", "Whether every part that a task needs is there.", ready, **{"503": answer("Not now.", ready)}
         ),
+        "/startupz": _page(
+            "getStarted", "Whether it has been ready once.", begun, **{"503": answer("Not yet.", begun)}
+        ),
+        "/version": _page("getVersion", "What runs here.", content(version)),
         "/metrics": _page("getMetrics", "Figures for Prometheus.", content(text(), "text/plain")),
         "/openapi.json": _page("getOpenAPI", "This document.", content({"type": "object"})),
         "/asyncapi.json": _page("getAsyncAPI", "The WebSocket at /v1, in AsyncAPI 3.0.", content({"type": "object"})),

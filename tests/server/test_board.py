@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import orjson
 import pytest
 
 from server.board import RECENT, SAMPLE, Board
@@ -102,6 +103,21 @@ async def test_shards(queue, board, store):
     assert {row["tenant"]["name"] for row in state["keys"]["rows"]} == {"ann", "bob", "eve"}
     assert state["figures"]["waiting"] == 3
     assert [task["taskUUID"] for task in state["ended"]] == [gone.uuid]
+
+
+async def test_many_keys(queue, board, store):
+    """Tasks of hundreds of keys wait, and are not taken for held ones."""
+    await asyncio.gather(*(submit(queue, new_job(tenant_named(str(number)).id)) for number in range(250)))
+    figures = (await board.state())["figures"]
+    assert (figures["waiting"], figures["held"]) == (250, 0)
+
+
+async def test_earlier_version(board, store):
+    """A worker of an earlier version, which says less of itself, is shown beside the others."""
+    said = orjson.dumps({"at": time.time(), "pid": 1, "tasks": []})
+    await store.guarded("HSET", f"{store.config.prefix}:workers", "machine-1-a", said)
+    (worker,) = (await board.state())["workers"]
+    assert (worker["name"], worker["memory"], worker["tasks"]) == ("machine-1-a", 0, [])
 
 
 async def test_presence(store):
