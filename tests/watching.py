@@ -74,3 +74,8 @@ class Feed:
 def of(tasks: list[dict[str, Any]], uuid: str) -> list[dict[str, Any]]:
     """Those with this UUID."""
     return [task for task in tasks if task["taskUUID"] == uuid]
+
+
+def code(answer: Reply) -> str:
+    """What was refused, by its code."""
+    return answer.json["error"]["code"]

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 from redis import Redis
 
-from server.tenants import tenant_named
+from server.tenants import hashed, new_key, tenant_named
 from tests.api.conftest import Arrive
 from tests.client import Client, new_task, request
 from tests.harness import DASH_KEY, KEY, OTHER_KEY, Installation
 from tests.pictures.files import encoded
-from tests.watching import Feed, ask, of
+from tests.watching import Feed, ask, code, of
 
 TESTER = tenant_named("tester").id
 ABSENT = "5b0c1e1e-0000-4000-8000-000000000000"
@@ -26,10 +25,6 @@ ADDRESSES = [
     ("POST", f"tasks/{TESTER}/{ABSENT}/rerun"),
 ]  # fmt: skip
 PICTURE = base64.b64encode(encoded(Image.effect_noise((64, 64), 50), "PNG")).decode()
-
-
-def code(answer: Any) -> str:
-    return answer.json["error"]["code"]
 
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
@@ -142,62 +137,6 @@ async def test_cancel(installation: Installation, client: Client) -> None:
     assert (absent.status, code(absent)) == (404, "taskNotFound")
 
 
-async def again(where: Installation, uuid: str, tenant: str = TESTER) -> Any:
-    return await ask(where.url, f"tasks/{tenant}/{uuid}/rerun", "POST")
-
-
-async def test_rerun(installation: Installation, client: Client, tmp_path: Path) -> None:
-    """The same work is done again under a new taskUUID of the same key, which nobody waits for, and without what was
-    said of its time."""
-    marker = tmp_path / "marker"
-    done = await client.run("sleeps", seconds=0.1, marker=str(marker), startWithinMs=60_000, cache="off")
-    async with Feed(installation.url) as feed:
-        answer = await again(installation, done["taskUUID"])
-        fresh = answer.json["data"][0]
-        assert (answer.status, fresh["of"]) == (200, done["taskUUID"])
-        ended = await feed.ended(fresh["taskUUID"])
-    assert (ended["state"], ended["tenant"]["id"]) == ("succeeded", TESTER)
-    assert marker.read_text() == "started\nstarted\n"
-    assert (await client.run("getResponse", taskUUID=fresh["taskUUID"]))["text"] == done["text"]
-    await client.quiet(0.2)
-
-
-async def test_rerun_not_from_cache(installation: Installation, client: Client) -> None:
-    """It is done, whatever earlier result there is."""
-    uuid = (await client.run("imageUpload", image=PICTURE))["imageUUID"]
-    work = {"inputImage": uuid, "operations": [{"operation": "blur", "sigma": 1.5}]}
-    await client.run("imageTransform", **work)
-    cached = await client.run("imageTransform", **work)
-    async with Feed(installation.url) as feed:
-        assert (await feed.ended(cached["taskUUID"]))["cached"] is True
-        fresh = (await again(installation, cached["taskUUID"])).json["data"][0]["taskUUID"]
-        assert (await feed.ended(fresh))["cached"] is False
-
-
-async def test_rerun_prediction(installation: Installation) -> None:
-    """So is the work of a prediction."""
-    bearer = {"authorization": f"Bearer {KEY}"}
-    url = f"{installation.url}/api/v3/taskarray/sleeps"
-    answer = await request("POST", url, {"seconds": 0.1, "enable_sync_mode": True}, **bearer)
-    async with Feed(installation.url) as feed:
-        fresh = (await again(installation, answer.json["data"]["id"])).json["data"][0]["taskUUID"]
-        assert (await feed.ended(fresh))["state"] == "succeeded"
-
-
-async def test_rerun_impossible(installation: Installation, client: Client) -> None:
-    """What came as bytes is no longer there: this is said, and nothing is done. Nor is a task that is not known."""
-    upload = await client.run("imageUpload", image=PICTURE)
-    refused = await again(installation, upload["taskUUID"])
-    assert (refused.status, code(refused)) == (404, "taskExpired")
-    large = await client.run("nothing", padding=["a few words"] * 30_000)
-    refused = await again(installation, large["taskUUID"])
-    assert (refused.status, code(refused)) == (404, "taskExpired")
-    absent = await again(installation, ABSENT)
-    assert (absent.status, code(absent)) == (404, "taskNotFound")
-    strange = await again(installation, upload["taskUUID"], "no-such-tenant")
-    assert (strange.status, code(strange)) == (404, "taskNotFound")
-
-
 async def test_search(installation: Installation, client: Client, other: Client) -> None:
     """A task of any key is found by its UUID, however it is written, or by its beginning while it is new; else it is
     said that there is none, or that more is needed."""
@@ -220,6 +159,20 @@ async def test_search(installation: Installation, client: Client, other: Client)
     for text in (uuid[:3], uuid + "0"):
         short = await ask(installation.url, f"tasks/{text}")
         assert (short.status, code(short)) == (400, "invalidTaskUUID")
+
+
+async def test_revoked(installation: Installation) -> None:
+    """Whose key is revoked sees no more, however long the board has been open."""
+    key, keys = new_key(), f"{installation.environment['TASKARRAY_PREFIX']}:keys"
+    about = {"name": "gone", "hint": key[-4:], "created": 1.0, "scopes": ["dash"]}
+    with Redis.from_url(installation.environment["REDIS_URL"]) as redis:
+        redis.hset(keys, hashed(key), json.dumps(about))
+        async with Feed(installation.url, key) as feed:
+            await feed.state()
+            redis.hset(keys, hashed(key), json.dumps(about | {"revoked": 2.0}))
+            with pytest.raises(AssertionError, match="has ended"):
+                await feed.until(lambda _: False, 10)
+        redis.hdel(keys, hashed(key))
 
 
 @pytest.fixture

@@ -50,11 +50,13 @@ async def shot(page: Page, name: str, *, whole: bool = False) -> Path:
     return path
 
 
-async def violations(page: Page) -> list[str]:
-    """What axe-core finds serious or critical in the page as it is now, a line each. The page's policy forbids scripts
-    from outside, so it goes in by the door of the debugger."""
-    await page.evaluate(axe().read_text())
-    found = await page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+async def violations(page: Page, *rules: str) -> list[str]:
+    """What axe-core finds serious or critical in the page as it is now, by all its rules or by these, a line each. The
+    page's policy forbids scripts from outside, so it goes in by the door of the debugger."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(axe().read_text())
+    options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
+    found = await page.evaluate("(options) => axe.run(document, options)", options)
     return [
         f"{entry['id']}: {entry['help']} ({', '.join(str(node['target']) for node in entry['nodes'])})"
         for entry in found["violations"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from playwright.async_api import Page, expect
 
 from tests.harness import Installation
@@ -69,20 +68,14 @@ async def test_menu(page: Page, installation: Installation):
     await shot(page, "docs-phone")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_accessible(page: Page, installation: Installation, scheme: str):
-    """Pages of every kind have no serious fault for people with assistive technology, in light and in dark."""
-    await page.emulate_media(color_scheme=scheme)
-    for path in (
-        "",
-        "/protocol",
-        "/tasks/removeBackground",
-        "/tasks/imageTransform",
-        "/errors",
-        "/settings",
-        "/models",
-    ):
+async def test_accessible(page: Page, installation: Installation):
+    """Pages of every kind have no serious fault for people with assistive technology; in the dark their contrast is
+    enough as well."""
+    for path in ("", "/protocol", "/tasks/upscale", "/errors"):
+        await page.emulate_media(color_scheme="light")
         await page.goto(f"{installation.url}/docs{path}")
         await expect(page.get_by_role("searchbox")).to_be_visible()
-        await shot(page, f"docs{path.replace('/', '-')}-{scheme}")
         assert await violations(page) == [], path
+        await page.emulate_media(color_scheme="dark")
+        assert await violations(page, "color-contrast") == [], path
+    await shot(page, "docs-dark")
