@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from server.units import Duration, NamedKeys, Networks, Rate, Size, Unit, Words
+from server.units import Duration, NamedKeys, Networks, Rate, RedisURL, Size, Unit, Words
 
 PREFIX = "TASKARRAY_"
 _PLAIN = {"port": "PORT", "redis_url": "REDIS_URL"}
@@ -40,7 +40,7 @@ class Config(BaseModel):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: str = Field("", description="Address in image URLs; empty takes it from each request.")
     data: Path = Field(Path(".taskarray"), description="Folder for the embedded Redis and the images.")
-    redis_url: str = Field("", description="Redis to use (redis://, rediss://, unix://); empty starts one.")
+    redis_url: RedisURL = Field("", description="Redis to use (redis://, rediss://, unix://); empty starts one.")
     redis_cluster: bool = Field(False, description="The Redis at REDIS_URL is a Cluster.")
     prefix: str = Field("taskarray", description="First word of every key in Redis.")
     shards: int = Field(1, ge=1, le=1024, description="Slots the keys are spread over; for a Redis Cluster.")

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any
 from uuid import uuid4
@@ -45,7 +46,7 @@ def start(config: Config, process: str) -> None:
     """Set up logging for this process; `process` stands in every line (`gateway`, `worker`, …)."""
     text = config.log_format == "text" or (config.log_format == "auto" and sys.stdout.isatty())
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, _stamped,
+        structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, partial(_stamped, process),
     ]  # fmt: skip
     last: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, _discreet, structlog.dev.ConsoleRenderer()]
@@ -60,7 +61,6 @@ def start(config: Config, process: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
     logging.basicConfig(level=logging.WARNING, handlers=[_Library()], force=True)
     logging.captureWarnings(True)
     sys.excepthook = _crashed
@@ -100,9 +100,14 @@ class _Library(logging.Handler):
         if record.exc_info and hasattr(record.exc_info[1], _TOLD):
             return
         log.log(
-            record.levelno, "library_message", logger=record.name, message=record.getMessage()[:_MOST],
+            record.levelno, "library_message", logger=record.name, message=_cut(record.getMessage()),
             **({"exc_info": record.exc_info} if record.exc_info else {}),
         )  # fmt: skip
+
+
+def _cut(text: str) -> str:
+    """A long text without its middle: a traceback says at its end what was wrong."""
+    return text if len(text) <= _MOST else f"{text[: _MOST // 2]} … {text[-_MOST // 2 :]}"
 
 
 def _crashed(kind: type[BaseException], failure: BaseException, trace: TracebackType | None) -> None:
@@ -113,7 +118,9 @@ def _crashed(kind: type[BaseException], failure: BaseException, trace: Traceback
         log.critical("process_crashed", exc_info=(kind, failure, trace))
 
 
-def _stamped(_: object, __: str, event: Event) -> Event:
+def _stamped(process: str, _: object, __: str, event: Event) -> Event:
+    # Not by a context variable: threads of libraries would not have it.
+    event["process"] = process
     event["ts"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return event
 

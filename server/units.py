@@ -6,8 +6,9 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 _SECONDS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -61,6 +62,17 @@ def _named_keys(value: object) -> object:
     return tuple((name, key) for name, _, key in pairs)
 
 
+def _redis_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        known = not value or (parts.scheme in ("redis", "rediss", "unix") and parts.port != 0)
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("write it like redis://:password@host:6379 (rediss://, unix:///path); / in a password is %2F")
+    return value
+
+
 def _rate(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -79,4 +91,5 @@ Size = Annotated[int, BeforeValidator(_SIZE.read), _SIZE]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
 NamedKeys = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_named_keys)]
+RedisURL = Annotated[str, AfterValidator(_redis_url)]
 Rate = Annotated[float, BeforeValidator(_rate)]

@@ -7,7 +7,12 @@ const MOST = 12;
 
 for (const block of document.querySelectorAll(".code")) {
   const code = block.querySelector("pre");
-  const button = el("button", { className: "small quiet copy", type: "button", textContent: "Copy", "aria-live": "polite" });
+  const button = el("button", {
+    className: "small quiet copy",
+    type: "button",
+    textContent: "Copy",
+    "aria-live": "polite",
+  });
   button.addEventListener("click", () => copied(code, button));
   block.append(button);
 }
@@ -67,8 +72,16 @@ async function search() {
 }
 
 function shown(entry) {
-  return el("li", {}, el("a", { href: entry.path },
-    el("span", { textContent: entry.name }), el("span", { className: "soft", textContent: entry.in })));
+  return el(
+    "li",
+    {},
+    el(
+      "a",
+      { href: entry.path },
+      el("span", { textContent: entry.name }),
+      el("span", { className: "soft", textContent: entry.in }),
+    ),
+  );
 }
 
 /** Move from the field into the results and back. @param {number} step */
@@ -98,8 +111,12 @@ form.addEventListener("keydown", (event) => {
   }
 });
 list.addEventListener("click", close);
-document.addEventListener("pointerdown", (event) => { if (!form.contains(event.target)) close(); });
-form.addEventListener("focusout", (event) => { if (event.relatedTarget && !form.contains(event.relatedTarget)) close(); });
+document.addEventListener("pointerdown", (event) => {
+  if (!form.contains(event.target)) close();
+});
+form.addEventListener("focusout", (event) => {
+  if (event.relatedTarget && !form.contains(event.relatedTarget)) close();
+});
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches("input, textarea, select");
   if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;

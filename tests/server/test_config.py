@@ -36,6 +36,14 @@ def test_hosts_names():
     assert refusal(PORT="9000") == "TASKARRAY_PORT is not a setting; did you mean PORT?"
 
 
+@pytest.mark.parametrize("url", ["redis://:canary@there:x", "redis://:can/ary@there:6379", "http://canary@there"])
+def test_redis_url(url):
+    """A REDIS_URL that is none is refused with a hint, and its password is not shown."""
+    with pytest.raises(ConfigError, match="redis://:password@host:6379") as found:
+        Config.read({"REDIS_URL": url})
+    assert "can" not in str(found.value)
+
+
 @pytest.mark.parametrize(
     ("written", "seconds"),
     [("250ms", 0.25), ("30s", 30), ("5m", 300), ("24h", 86400), ("30d", 30 * 86400), ("1.5h", 5400), ("7", 7)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -46,6 +47,7 @@ def test_line():
 
 PARTS = """
 import logging, warnings
+from threading import Thread
 from pydantic import BaseModel
 from server.config import Config
 from server.log import incident, log, start
@@ -66,7 +68,9 @@ incident("step_failed", bug, hide=hidden)
 logging.getLogger("asgi").error("again", exc_info=bug)
 log.error("unread", exc_info=fail(lambda: Model(number="canary")))
 logging.getLogger("socket").debug("canary")
-logging.getLogger("socket").warning("strange %s", "frame")
+thread = Thread(target=lambda: logging.getLogger("socket").warning("strange %s frame", "." * 600))
+thread.start()
+thread.join()
 warnings.warn("old")
 raise RuntimeError("the end")
 """
@@ -74,7 +78,7 @@ raise RuntimeError("the end")
 
 def test_parts():
     """What a client has sent is in no exception's words, not within groups either; libraries speak from warnings on
-    and repeat nothing; the end of a process is a line."""
+    and repeat nothing, of what is long with both ends; the end of a process is a line. All say whose they are."""
     with python(PARTS) as (process, words):
         assert words == ["begin"]
         text = process.stdout.read()
@@ -87,5 +91,7 @@ def test_parts():
     (several,) = lines[0]["exception"]
     assert several["exc_value"] == "several … (2 sub-exceptions)"
     assert several["exceptions"][0][0]["exc_value"] == "one …"
-    assert (lines[2]["logger"], lines[2]["message"]) == ("socket", "strange frame")
+    assert lines[2]["logger"] == "socket"
+    assert re.fullmatch(r"strange [.]+ … [.]+ frame", lines[2]["message"])
+    assert {line["process"] for line in lines} == {"worker"}
     assert lines[4]["exception"][0]["exc_value"] == "the end"
