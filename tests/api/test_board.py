@@ -156,7 +156,7 @@ async def test_search(installation: Installation, client: Client, other: Client)
         assert part["partly"] is True
     absent = await ask(installation.url, f"tasks/{ABSENT}")
     assert (absent.status, code(absent)) == (404, "taskNotFound")
-    for text in (uuid[:3], uuid + "0"):
+    for text in (uuid[:3], "-----", uuid + "0"):
         short = await ask(installation.url, f"tasks/{text}")
         assert (short.status, code(short)) == (400, "invalidTaskUUID")
 

@@ -45,7 +45,7 @@ async def test_not_counted_each_time(queue, store):
 async def test_report(queue, store):
     """What a process has counted is added up in Redis once; what could not be handed on is handed on the next time."""
     statistics = Statistics(store)
-    await statistics.report()
+    tally.take()
     tally.add("retries", "worker_lost")
     tally.add("fetch_bytes", by=1000)
     tally.merge({"retries|worker_lost": 2})
