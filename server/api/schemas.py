@@ -19,7 +19,7 @@ from server.task import Task
 
 def routes(gateway: Gateway) -> list[Route]:
     """The addresses of the schemas: of one task type, or of all of them."""
-    written = cache(lambda: _all(gateway.catalog))
+    written = cache(lambda: _all(gateway.catalog, gateway.config.test_mode))
 
     async def every(request: Request) -> Response:
         return _json(written())
@@ -45,10 +45,13 @@ def about(task: Task[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _all(catalog: Catalog) -> dict[str, Any]:
+def _all(catalog: Catalog, test_mode: bool) -> dict[str, Any]:
     tasks = {task.task_type: task for task in catalog.by_name.values()}
+    envelope = Envelope.model_json_schema(by_alias=True)
+    if not test_mode:
+        del envelope["properties"]["simulate"]  # it would be refused
     return {
-        "envelope": Envelope.model_json_schema(by_alias=True),
+        "envelope": envelope,
         "tasks": {name: about(task) for name, task in sorted(tasks.items())},
     }
 

@@ -20,7 +20,7 @@ from tests.pictures.files import encoded
 from tests.web.conftest import shot, violations
 from tests.web.driving import card, ends, visit
 
-COFFEE, CAMERA = FOLDER / "samples" / "coffee.jpg", FOLDER / "samples" / "camera.jpg"
+COFFEE, CAMERA = FOLDER / "pictures" / "samples" / "coffee.jpg", FOLDER / "pictures" / "samples" / "camera.jpg"
 
 
 async def composing(page: Page, installation, *files: Path, task: str = "imageTransform") -> None:
@@ -159,7 +159,7 @@ async def test_ways_of_pictures(page, installation):
     for event, name, kind in (("drop", "coffee.jpg", "DragEvent"), ("paste", "pasted.jpg", "ClipboardEvent")):
         await page.evaluate(_HAND_OVER, [event, name, kind, base64.b64encode(COFFEE.read_bytes()).decode()])
     await page.get_by_role("button", name="Add the sample: Astronaut").click()
-    address = installation.url.replace("127.0.0.1", "localhost") + "/web/samples/camera.jpg"
+    address = installation.url.replace("127.0.0.1", "localhost") + "/web/pictures/samples/camera.jpg"
     await page.get_by_label("URL of a picture").fill(address)
     await page.get_by_role("button", name="Add the picture at this URL").click()
     names = page.locator(".thumb-name")
@@ -216,7 +216,7 @@ async def test_names(page, installation):
     page.expected.append("404")
     await visit(page, installation)
     labels = await page.evaluate("""async () => {
-        const { words } = await import("/web/shape.js");
+        const { words } = await import("/web/form/shape.js");
         return ["rgba", "CFGScale", "taskUUID", "deadlineMs", "imageBase64Data", "x_min", "outputFormat"].map(words);
     }""")
     assert labels == ["RGBA", "CFG scale", "Task UUID", "Deadline (ms)", "Image base64 data", "X min", "Output format"]

@@ -76,7 +76,7 @@ async def test_progress(page, installation):
     """A bar never runs backwards, and is not full before the result is there."""
     await visit(page, installation)
     shown = await page.evaluate("""async () => {
-        const { TaskEntry } = await import("/web/entry.js");
+        const { TaskEntry } = await import("/web/wire/entry.js");
         const entry = new TaskEntry({ taskType: "upscale", taskUUID: "00000000-0000-4000-8000-0000000000a1" });
         return [10, 60, 30, undefined, 100].map((progress) => {
             entry.stands({ state: "running", progress });

@@ -38,6 +38,7 @@ async def test_schemas(installation):
     every = (await request("GET", installation.url + "/schemas.json")).json
     assert "removeBackground" in every["tasks"]
     assert "priority" in every["envelope"]["properties"]
+    assert "simulate" not in every["envelope"]["properties"], "what this server refuses"
     one = (await request("GET", installation.url + "/schemas/imageUpscale.json")).json
     assert one == every["tasks"]["upscale"]
     assert one["params"]["properties"]["inputImage"]["x-image"] is True
