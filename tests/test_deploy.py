@@ -16,7 +16,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from server.commands import app
+from server.commands.app import app
 from server.config import Config, variable_of
 from tests.harness import Installation, free_port
 from tests.serving import environment

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from server.commands.doctor import examine
 from server.config import Config
-from server.doctor import examine
 from tests.redis import RedisCluster, start_redis
 from tests.serving import taskarray
 

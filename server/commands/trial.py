@@ -17,8 +17,8 @@ import orjson
 from PIL import Image, ImageDraw
 
 from server.client.temporary import temporary
+from server.commands.machine import Unfit
 from server.config import Config
-from server.machine import Unfit
 
 _ANSWER_SECONDS = 60
 _SIDE = 256

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from server.commands.settings import settings, table
 from server.exits import print_json
-from server.settings import settings, table
 
 app = typer.Typer(no_args_is_help=True, help="Model weights: what is installed, and what to put where.")
 

@@ -14,15 +14,15 @@ import pyvips
 from redis import Redis, RedisCluster
 from redis.exceptions import RedisError
 
-from server import machine
 from server.blobs import Blobs
 from server.client.temporary import NotStarted
+from server.commands import machine
+from server.commands.machine import Unfit
+from server.commands.trial import Trial, tried
 from server.config import Config
 from server.embedded import OLDEST, EmbeddedError, find_binary
 from server.errors import ApiError
-from server.machine import Unfit
 from server.models import Models
-from server.trial import Trial, tried
 
 _FULL = 0.9
 """The share of a Redis's memory from which on it soon refuses tasks."""

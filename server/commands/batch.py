@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from server.client.place import Key, Server, reached
+from server.commands.run import Settings
 from server.exits import wrong
-from server.run_cli import Settings
 
 
 def batch(

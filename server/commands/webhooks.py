@@ -25,7 +25,7 @@ async def _listed(store: Store) -> list[Standing]:
 @app.command("list")
 def show(as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
     """What is due and what was given up, with the last reason. The query of a URL may be secret and is not shown."""
-    from server.errand import errand
+    from server.commands.errand import errand
 
     found = errand(_listed)
     if as_json:
@@ -56,7 +56,7 @@ def replay(
     everything: Annotated[bool, typer.Option("--all", help="Every delivery that was given up.")] = False,
 ) -> None:
     """Send again what was given up, with all its attempts before it."""
-    from server.errand import errand
+    from server.commands.errand import errand
     from server.webhooks import Webhooks
 
     if bool(which) == everything:

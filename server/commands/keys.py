@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="API keys.")
 
 def _with_tenants(step: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
     """Do something with the stored keys."""
-    from server.errand import errand
+    from server.commands.errand import errand
     from server.tenants import Tenants
 
     return errand(lambda store: step(Tenants(store, store.config)))

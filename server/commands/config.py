@@ -7,8 +7,8 @@ import textwrap
 
 import typer
 
+from server.commands.settings import settings
 from server.exits import fail
-from server.settings import settings
 
 app = typer.Typer(no_args_is_help=True, help="The settings.")
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from server.batch_cli import batch
-from server.config_cli import app as config
+from server.commands.batch import batch
+from server.commands.config import app as config
+from server.commands.health import asked
+from server.commands.keys import app as keys
+from server.commands.models import app as models
+from server.commands.run import run
+from server.commands.settings import settings as read_settings
+from server.commands.webhooks import app as webhooks
 from server.exits import fail, print_json
-from server.health import asked
-from server.keys_cli import app as keys
-from server.models_cli import app as models
-from server.run_cli import run
-from server.settings import settings as read_settings
-from server.webhooks_cli import app as webhooks
 
 if TYPE_CHECKING:
     import asyncio
@@ -140,7 +140,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Check this machine: Redis, disk, memory, models, and an upload and a cut-out from end to end."""
-    from server.doctor import examine
+    from server.commands.doctor import examine
 
     found = list[dict[str, object]]()
     for part, problem, told in examine(read_settings(), quick=quick):

@@ -1,0 +1,1 @@
+"""The command line: what users and operators type. Each file is one command or what several of them share."""
