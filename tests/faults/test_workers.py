@@ -119,7 +119,7 @@ async def test_stopped_while_it_runs(server, ledger, tmp_path):
     """A worker that comes back while its lost task still runs ends that task, and claims the next one."""
     server.start_all(workers=2, sweepers=0)
     async with server.client() as client:
-        await client.send(ledger.new(1, "lingers", seconds=4, marker=str(tmp_path / "marker")))
+        await client.send(ledger.new(1, "lingers", seconds=8, marker=str(tmp_path / "marker")))
         (first,) = await started(tmp_path / "marker")
         stopped = worker_of(server, first)
         server.kill(stopped, signal.SIGSTOP)
@@ -127,7 +127,7 @@ async def test_stopped_while_it_runs(server, ledger, tmp_path):
         server.kill(stopped, signal.SIGCONT)
         wait_for(lambda: logged(server, "claim_lost"), 5)
         assert ends(first), "a task that belongs to another worker went on"
-        assert (await client.run("nothing", within=2))["text"] == "done"
+        assert (await client.run("nothing", within=5))["text"] == "done"
         await ledger.follow(client)
         await ledger.check(client)
 

@@ -74,9 +74,9 @@ def test_empty(reference):
 def test_decode_is_quick():
     """A reference of 64 MB takes a fraction of a second, well-formed, loosely written or hostile."""
     plain = base64.b64encode(bytes(48_000_000)).decode()
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(decode(plain, "image")) == len(decode(plain + "\n", "image")) == 48_000_000
     for hostile in (plain + "*", " " * 64_000_000, "=" * 64_000_000, "data:" + "," * 64_000_000):
         with pytest.raises(InvalidParameter):
             decode(hostile, "image")
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.web.chromium import ARGUMENTS, axe, chromium
 
@@ -32,6 +32,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     await context.add_init_script("delete Crypto.prototype.randomUUID")
     opened = await context.new_page()
     opened.set_default_timeout(15_000)
+    expect.set_options(timeout=15_000)
     wrong: list[str] = []
     opened.on("pageerror", lambda failure: wrong.append(str(failure)))
     opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
