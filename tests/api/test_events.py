@@ -108,9 +108,11 @@ async def test_queue_position(arrive: Arrive, installation: Installation) -> Non
     told = await here.heard(*tasks)
     positions = [[event["queuePosition"] for event in events if event["state"] == "queued"] for events in told]
     assert all(place == sorted(place, reverse=True) for place in positions)
-    assert max(place[0] for place in positions) >= 4
+    assert max(place[0] for place in positions if place) >= 4
     assert max(len(place) for place in positions) >= 2
-    assert all(states(events) == ["queued", "running"] for events in told)
+    # The first may run before anybody has looked how they stand.
+    assert all(states(events) in (["queued", "running"], ["running"]) for events in told[:2])
+    assert all(states(events) == ["queued", "running"] for events in told[2:])
 
 
 async def test_silent(arrive: Arrive, installation: Installation) -> None:

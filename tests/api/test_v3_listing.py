@@ -35,7 +35,7 @@ async def test_pages(installation: Installation, made: list[dict[str, Any]]) -> 
     """Newest first, in pages, by body or by query; each item is the prediction without its inputs."""
     whole = await data(installation, "POST", "/predictions", {})
     assert ids(whole["items"])[:5] == ids(made)[::-1]
-    assert (whole["page"], whole["total"]) == (1, len(whole["items"]))
+    assert (whole["page"], len(whole["items"])) == (1, min(whole["total"], 100))
     second = await data(installation, "POST", "/predictions", {"page": 2, "page_size": 2})
     assert ids(second["items"]) == ids(made)[1:3][::-1]
     assert second == await data(installation, "GET", "/predictions?page=2&page_size=2")
@@ -56,9 +56,9 @@ async def test_filters(installation: Installation, made: list[dict[str, Any]]) -
     assert set(await found(status="failed")) & mine == {made[3]["id"]}
     assert set(await found(status="processing")) & mine == {made[4]["id"]}
     assert set(await found(status="completed")) & mine == mine - {made[3]["id"], made[4]["id"]}
-    assert await found(status="cancelled") == []
+    assert not set(await found(status="cancelled")) & mine
     assert set(await found(model="wavespeed-ai/real-esrgan")) & mine == {made[2]["id"]}
-    assert await found(model="wavespeed-ai/real-esrgan", status="failed") == []
+    assert not set(await found(model="wavespeed-ai/real-esrgan", status="failed")) & mine
     late = made[2]["created_at"]
     assert await found(created_after=late) == ids(made)[:1:-1]
     assert set(await found(created_before=late)) & mine == set(ids(made)[:2])
