@@ -5,9 +5,12 @@ how one tells programs what it found.
 from __future__ import annotations
 
 import json
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from server.config import Config
 
 
 def fail(sentence: str) -> NoReturn:
@@ -20,6 +23,16 @@ def wrong(sentence: str) -> NoReturn:
     """End the command: it was not meant like this."""
     typer.echo(sentence, err=True)
     raise typer.Exit(2)
+
+
+def configured() -> Config:
+    """The settings of this process. What is wrong with them ends the command."""
+    from server.config import ConfigError, read_config
+
+    try:
+        return read_config()
+    except ConfigError as unreadable:
+        fail(str(unreadable))
 
 
 def print_json(found: object) -> None:

@@ -19,7 +19,6 @@ from server.blobs import Blobs, staged_blob
 from server.errors import ConflictTaskUUID, InvalidParameter, RateLimitExceeded, UploadFailed
 from server.store import Store
 
-PART_BYTES = 2**20
 MOST_PARTS = 4096
 _MOST_UPLOADS = 64
 _KEPT_SECONDS = 3600

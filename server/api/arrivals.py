@@ -10,13 +10,14 @@ from typing import TypeGuard
 from uuid import UUID
 
 from server.api import v1
-from server.api.binary import FILE, HEAD, Announced, Announcement
+from server.api.binary import FILE, Announced, Announcement
 from server.blobs import BlobMissing, staged_blob
 from server.errors import ApiError, InvalidParameter, ServiceUnavailable, TaskNotFound, UploadFailed
+from server.frames import HEAD, PART_BYTES
 from server.gateway import Gateway
 from server.graph import Step
 from server.prepare import Caller, Prepared, Refused, refuse
-from server.uploads import HASHED, PART_BYTES, Staged, Upload
+from server.uploads import HASHED, Staged, Upload
 
 _SILENT_SECONDS = 10.0
 _REMEMBERED = 1024

@@ -7,7 +7,6 @@ A frame is the taskUUID (16 bytes), an index from 0 (4 bytes, big end first) and
 
 from __future__ import annotations
 
-import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -20,11 +19,11 @@ from server.blobs import BlobMissing, Blobs
 from server.catalog import checked
 from server.dispatch import Dispatch
 from server.errors import ApiError, InvalidParameter, MediaNotFound, ValueTooLarge
+from server.frames import HEAD, PART_BYTES
 from server.prepare import Caller, Prepared, Refused, Request, refuse
 from server.schema import Params, rule
-from server.uploads import HASHED, MOST_PARTS, PART_BYTES, Staged
+from server.uploads import HASHED, MOST_PARTS, Staged
 
-HEAD = struct.Struct(">16sI")
 FILE = "file:binary"
 """What stands for the file of an upload among the parameters."""
 _SENT_BYTES = PART_BYTES - HEAD.size

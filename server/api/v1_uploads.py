@@ -34,11 +34,12 @@ from server.errors import (
     ServiceUnavailable,
     UploadFailed,
 )
+from server.frames import PART_BYTES
 from server.gateway import Gateway
 from server.prepare import Refused
 from server.prepare import Request as Task
 from server.tenants import Tenant
-from server.uploads import MOST_PARTS, PART_BYTES, Staged, Upload
+from server.uploads import MOST_PARTS, Staged, Upload
 
 _FILE = "file:body"
 _PIECE = re.compile(r"bytes (?:(\d{1,15})-(\d{1,15})|\*)/(\d{1,15})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -10,10 +9,7 @@ from uuid import UUID, uuid4
 
 from server.client.failures import Failed
 from server.content import content
-
-_HEAD = struct.Struct(">16sI")
-_PART_BYTES = 2**20
-"""How much of a file a frame has."""
+from server.frames import HEAD, PART_BYTES
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Parcel:
     @property
     def frames(self) -> int:
         """In how many frames it goes."""
-        return -(-self.size // _PART_BYTES)
+        return -(-self.size // PART_BYTES)
 
     @property
     def task(self) -> dict[str, Any]:
@@ -51,7 +47,7 @@ class Parcel:
         """One frame, read now. Raises Failed."""
         try:
             with self.path.open("rb") as file:
-                file.seek(index * _PART_BYTES)
-                return _HEAD.pack(UUID(self.uuid).bytes, index) + file.read(_PART_BYTES)
+                file.seek(index * PART_BYTES)
+                return HEAD.pack(UUID(self.uuid).bytes, index) + file.read(PART_BYTES)
         except OSError as failure:
             raise Failed(f"{self.path} cannot be read: {failure.strerror}.") from failure

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from server.exits import fail, wrong
+from server.exits import configured, fail, wrong
 
 if TYPE_CHECKING:
     from server.config import Config
@@ -53,12 +53,8 @@ def reached(server: str, key: str, workers: int = 0) -> Generator[Place]:
     how many. Ends the command where there is none."""
     from server.client.temporary import NotStarted, temporary
     from server.client.whereabouts import address
-    from server.config import ConfigError, read_config
 
-    try:
-        settings = read_config()
-    except ConfigError as unreadable:
-        fail(str(unreadable))
+    settings = configured()
     running = address(settings.data)
     if server:
         url = _address(server)

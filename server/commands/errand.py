@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from redis import Redis
 from redis.exceptions import RedisError
 
-from server.config import Config, ConfigError, read_config
+from server.config import Config
 from server.embedded import Embedded, EmbeddedError
 from server.errors import ServiceUnavailable
-from server.exits import fail
+from server.exits import configured, fail
 from server.store import Store
 
 T = TypeVar("T")
@@ -23,10 +23,7 @@ T = TypeVar("T")
 
 def errand(step: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
     """Do something over the Redis that this server has its state in."""
-    try:
-        settings = read_config()
-    except ConfigError as wrong:
-        fail(str(wrong))
+    settings = configured()
     embedded = None
     if not settings.redis_url:
         url = _running(settings)

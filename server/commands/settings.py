@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.exits import fail
+from server.exits import configured, fail
 
 if TYPE_CHECKING:
     from server.config import Config
@@ -13,12 +13,7 @@ if TYPE_CHECKING:
 
 def settings() -> Config:
     """The settings of this process, and with them its table of models."""
-    from server.config import ConfigError, read_config
-
-    try:
-        found = read_config()
-    except ConfigError as wrong:
-        fail(str(wrong))
+    found = configured()
     table(found)
     return found
 
