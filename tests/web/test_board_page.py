@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.async_api import Page, expect
@@ -85,7 +86,7 @@ async def test_ended(page: Page, installation: Installation, client: Client) -> 
     fresh = (await page.locator("#notice").text_content() or "")[-9:-1]
     await expect(page.locator("#ended li").filter(has_text=fresh)).to_contain_text("done")
     page.expected = ["404"]  # type: ignore[attr-defined]
-    await page.get_by_label("Find a task").fill("00000000")
+    await page.get_by_label("Find a task").fill(str(uuid4())[:13])
     await page.get_by_role("button", name="Find").click()
     await expect(page.locator("#notice")).to_contain_text("taskNotFound")
 
