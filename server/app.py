@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import cache
@@ -31,6 +32,7 @@ from server.api.v1_uploads import RawUpload
 from server.config import Config
 from server.errors import ApiError, MethodNotAllowed, NotFound, wire
 from server.gateway import Gateway
+from server.listening import listen
 from server.log import incident, log
 
 _LOCAL_PAGES = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
@@ -42,7 +44,7 @@ def build(gateway: Gateway) -> Starlette:
     http = cache(lambda: orjson.dumps(openapi.document(gateway.catalog)))
     sockets = cache(lambda: orjson.dumps(asyncapi.document(gateway.catalog, gateway.config.public_url)))
     book = cache(lambda: manual.written(gateway.catalog, gateway.config))
-    pages, socket, array = Pages(gateway, http, sockets), Socket(gateway), TaskArray(gateway)
+    pages, sockets_of_v1, array = Pages(gateway, http, sockets), Socket(gateway), TaskArray(gateway)
 
     routes: list[BaseRoute] = [
         Route("/livez", pages.live),
@@ -57,7 +59,7 @@ def build(gateway: Gateway) -> Starlette:
         Route("/im/{tenant}/{name}", ImageFile(gateway).__call__, methods=["GET", "HEAD"]),
     ]
     for path in ("/v1", "/v1/"):
-        routes += [Route(path, array.__call__, methods=["POST"]), WebSocketRoute(path, socket)]
+        routes += [Route(path, array.__call__, methods=["POST"]), WebSocketRoute(path, sockets_of_v1)]
     routes += web.routes(gateway, pages) + docs.routes(gateway, book)
     for face in (board, schemas, tasks, v2_removal, v3_routes):
         routes += face.routes(gateway)
@@ -119,15 +121,12 @@ async def _nowhere(request: Request, failure: Any) -> Response:
     return Response(body, kind.status, failure.headers, "application/json")
 
 
-def _metrics_server(gateway: Gateway) -> Server | None:
-    """What answers on the port that only Prometheus is to reach, if there is one."""
-    config = gateway.config
-    if not config.metrics_port:
-        return None
+def _metrics_server(gateway: Gateway) -> Server:
+    """What answers on the port that only Prometheus is to reach."""
     return Server(
         uvicorn.Config(
-            Starlette(routes=[_scraped(gateway)]), host=config.metrics_host or config.host, port=config.metrics_port,
-            lifespan="off", log_config=None, access_log=False, http="httptools", timeout_graceful_shutdown=1,
+            Starlette(routes=[_scraped(gateway)]), lifespan="off", log_config=None, access_log=False,
+            http="httptools", timeout_graceful_shutdown=1,
         )
     )  # fmt: skip
 
@@ -143,14 +142,18 @@ class Server(uvicorn.Server):
 async def serve_gateway(config: Config, listening: int | None = None) -> None:
     """Run a gateway until SIGTERM or SIGINT; then drain. A second signal ends it at once.
 
-    `listening` is the descriptor of a socket that listens already.
+    `listening` is the descriptor of a socket that listens already. Raises ConfigError where a port is taken.
     """
+    doors = {"main": listen(config, config.host, config.port) if listening is None else socket.socket(fileno=listening)}
+    if config.metrics_port:
+        host = config.metrics_host or config.host
+        doors["metrics"] = listen(config, host, config.metrics_port, "metrics_port")
     gateway = Gateway(config)
     Protocol.large, Protocol.small = config.max_message, config.max_message_unauthenticated
     options = uvicorn.Config(
-        build(gateway), host=config.host, port=config.port, fd=listening, ws=Protocol, loop="uvloop", http="httptools",
-        ws_max_size=config.max_message, ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=20,
-        lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=5, backlog=4096,
+        build(gateway), ws=Protocol, loop="uvloop", http="httptools", ws_max_size=config.max_message,
+        ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=20, lifespan="on", log_config=None,
+        access_log=False, timeout_graceful_shutdown=5, backlog=4096,
     )  # fmt: skip
     server = Server(options)
     stopping: list[asyncio.Task[None]] = []
@@ -170,8 +173,7 @@ async def serve_gateway(config: Config, listening: int | None = None) -> None:
         asyncio.get_running_loop().add_signal_handler(number, signalled)
     beside = _metrics_server(gateway)
     async with asyncio.TaskGroup() as group:
-        if beside:
-            group.create_task(beside.serve())
-        await server.serve()
-        if beside:
-            beside.should_exit = True
+        if "metrics" in doors:
+            group.create_task(beside.serve([doors["metrics"]]))
+        await server.serve([doors["main"]])
+        beside.should_exit = True

@@ -83,7 +83,9 @@ class Config(BaseModel):
     idle_timeout: Duration = Field(
         120, gt=0, description="A socket silent for this long, with no work open, is closed."
     )
-    slow_reader_timeout: Duration = Field(20, gt=0, description="A socket that takes nothing for this long is closed.")
+    slow_reader_timeout: Duration = Field(
+        20, gt=0, description="A socket that takes nothing for this long is closed; HTTP, after three times as long."
+    )
     outbox_bytes: Size = Field(8 * 2**20, ge=1024, description="Bytes that wait in memory for one socket.")
     session_ttl: Duration = Field(120, gt=0, description="A session waits this long for its client to come back.")
     result_ttl: Duration = Field(86400, ge=1, description="An answer can be asked for again for this long.")

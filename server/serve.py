@@ -16,8 +16,9 @@ from http.client import HTTPConnection, HTTPException
 
 from server.access import check, local_key
 from server.client.whereabouts import Sign
-from server.config import Config, ConfigError, variable_of
+from server.config import Config, variable_of
 from server.embedded import Embedded, EmbeddedError
+from server.listening import listen
 from server.log import log
 from server.worker import worker_name
 
@@ -105,7 +106,7 @@ class Supervisor:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, signalled)
-        listening = _listen(self.config)
+        listening = listen(self.config, self.config.host, self.config.port)
         try:
             environment = self._environment()
             self._parts = self._planned(environment, listening)
@@ -200,25 +201,6 @@ API key: {key}
   curl         http://{host}:{port}/v2 -H 'x-api-key: {key}' -F image_file=@photo.jpg -o cutout.png
 
 """
-
-
-def _listen(config: Config) -> socket.socket:
-    """The listening socket. It is ours, so that a gateway that is started again misses no connection."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    listening = socket.socket(family)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Accepted sockets inherit it; uvicorn, which takes a descriptor for a Unix socket, would not set it: an answer in
-    # two writes would wait 40 ms for the client's acknowledgement of the first.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        listening.bind((config.host, config.port))
-    except OSError as taken:
-        raise ConfigError(
-            f"{config.host}:{config.port} cannot be listened on ({taken.strerror}). Choose another with PORT."
-        ) from None
-    listening.listen(4096)
-    listening.set_inheritable(True)
-    return listening
 
 
 async def _wait_ready(host: str, port: int) -> bool:

@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -93,6 +94,18 @@ def test_same_port(served, tmp_path):
     assert "cannot be listened on" in told.stderr
     assert "PORT" in told.stderr
     assert not (tmp_path / ".taskarray").exists()
+
+
+@pytest.mark.parametrize("setting", ["PORT", "METRICS_PORT"])
+def test_gateway_port(redis_url, tmp_path, setting):
+    """So is a gateway, of each of the ports it listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = {"REDIS_URL": redis_url, "PORT": "0", setting: str(taken.getsockname()[1])}
+        told = taskarray("gateway", cwd=tmp_path, API_KEYS="me:secret-of-mine", **settings)
+        assert told.returncode == 1
+        assert f"127.0.0.1:{settings[setting]} cannot be listened on (Address already in use)." in told.stderr
+        assert f"{setting}." in told.stderr
+        assert "Traceback" not in told.stderr
 
 
 def test_health(served, tmp_path):

@@ -51,9 +51,9 @@ def routes(gateway: Gateway, written: Callable[[], Book]) -> list[Route]:
     async def llms(request: Request) -> Response:
         return answer(request, (await asyncio.to_thread(written)).llms, "text/plain")
 
-    pages = ("/docs", "/docs/", "/docs/{page}", "/docs/tasks/{taskType}")
+    pages = ("/docs", "/docs/{page}", "/docs/tasks/{taskType}")
     return [
         Route("/docs/search.json", search, include_in_schema=False),
         Route("/llms.txt", llms, include_in_schema=False),
-        *(Route(path, page, include_in_schema=False) for path in pages),
+        *(Route(path + slash, page, include_in_schema=False) for path in pages for slash in ("", "/")),
     ]

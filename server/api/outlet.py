@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
 from server import telemetry
 from server.api import v1
 from server.api.answers import ack_frame, silent
-from server.api.binary import parcels
+from server.api.binary import Parcel, parcels
 from server.api.faults import Faults
 from server.api.outcomes import outcome_frame
 from server.api.protocol import ClientGone
 from server.api.wire import Wire
 from server.api.writer import Writer
-from server.errors import TaskNotFound, ValueTooLarge
+from server.errors import ApiError, TaskNotFound, ValueTooLarge
 from server.gateway import Gateway
+from server.log import incident
 from server.prepare import Caller
 from server.sessions import Entry, Resumed
 from server.tally import tally
@@ -76,13 +77,12 @@ class Outlet:
         """Send what the outbox has for this socket; whether there may be more."""
         entries = await self.gateway.sessions.read(self.caller.tenant.id, self.caller.session, self.offset, _BATCH)
         for entry in entries:
-            begun, frame = time.time(), await self._frame(entry)
+            begun, made = time.time(), await self._made(entry)
             self.offset = entry.offset
             self.news.over(entry.uuid)
-            if frame:
-                following = parcels(frame)
+            if made:
                 for _ in range(1 + self.faults.twice(entry.request or {})):
-                    await self.writer.put(self._body(frame), entry.uuid, following)
+                    await self.writer.put(made[0], entry.uuid, made[1])
                 self._count(entry, begun)
                 if await self.faults.drops(entry.request or {}, "result"):
                     self.wire.drop()
@@ -101,6 +101,21 @@ class Outlet:
                 span = telemetry.begin("producer", f"send {task.task_type}", parent, begun, task_uuid=entry.uuid)
                 if span:
                     span.end()
+
+    async def _made(self, entry: Entry) -> tuple[bytes, Sequence[Parcel]] | None:
+        """The answer as it goes out, and the images that follow it. A bug in it is told under its task, and keeps none
+        after it from being sent."""
+        try:
+            frame = await self._frame(entry)
+            return (self._body(frame), parcels(frame)) if frame else None
+        except ApiError:
+            raise  # something is away: later
+        except Exception as bug:
+            sent = entry.request or {}
+            failure = incident("answer_failed", bug, hide=sent, tenant=self.caller.tenant.id, task_uuid=entry.uuid)
+            if entry.uuid not in self.open and self._unsafe(entry):
+                return None
+            return v1.dumps(v1.errors([failure.as_dict()], sent)), ()
 
     async def _frame(self, entry: Entry) -> v1.Frame | None:
         if entry.request is None or entry.outcome is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from server.api import v1
 from server.api.answers import ASKED, ack_frame, answered, check_frame, news, silent, steps_of, too_many
@@ -22,6 +23,9 @@ from server.log import incident, log
 from server.prepare import Prepared, Refused
 
 _INLINE_BYTES = 64 * 1024
+_Found = TypeVar("_Found")
+Answer = v1.Frame | Callable[[], Awaitable[v1.Frame]]
+"""A task's frame; or how to make it, where it may hold all the bytes of a result."""
 
 
 class TaskArray:
@@ -32,14 +36,14 @@ class TaskArray:
 
     async def __call__(self, request: Request) -> Response:
         try:
-            frames = await self._frames(request)
+            answers: Sequence[Answer] = await self._answers(request)
         except ApiError as refusal:
-            frames = [v1.errors([refusal.as_dict()], {})]
+            answers = [v1.errors([refusal.as_dict()], {})]
         except ClientDisconnect:
             return Response(status_code=499)
-        return response(frames, single=request.query_params.get("data") == "object")
+        return await _reply(answers, single=request.query_params.get("data") == "object")
 
-    async def _frames(self, request: Request) -> list[v1.Frame]:
+    async def _answers(self, request: Request) -> Sequence[Answer]:
         """The frames that a socket would get, in the order of the array."""
         body = await read_body(request, self.gateway.config.max_message)
         key = bearer(request)
@@ -62,13 +66,15 @@ class TaskArray:
             steps, _ = self.gateway.dispatch.arranged(steps)
             return await asyncio.gather(*(self._answer(found, step) for step in steps))
 
-    async def _answer(self, exchange: Exchange, sent: Step) -> v1.Frame:
+    async def _answer(self, exchange: Exchange, sent: Step) -> Answer:
         if not isinstance(sent, dict):
-            return await self._attempted(exchange, sent)
+            return await self._stepped(exchange, sent)
         match sent.get("taskType"):
-            case str(asked) if asked in ASKED:
+            case "getResponse" | "getTaskDetails" as asked:
                 if asked == "getResponse":
                     await news(self.gateway, exchange.caller, sent)
+                return partial(answered, self.gateway, exchange.caller, sent)
+            case str(asked) if asked in ASKED:
                 return await answered(self.gateway, exchange.caller, sent)
             case "ping":
                 return v1.pong(sent)
@@ -77,15 +83,11 @@ class TaskArray:
             case _:
                 return too_many(self.gateway.config, sent)
 
-    async def _attempted(self, exchange: Exchange, step: Prepared | Refused) -> v1.Frame:
-        """A task's frame. A bug in it is told under the task, and costs no other."""
-        try:
-            return await self._run(exchange, step)
-        except Exception as bug:
-            failure = incident("step_failed", bug, hide=step.request.sent)
-            return v1.errors([failure.as_dict()], step.request.sent)
+    async def _stepped(self, exchange: Exchange, step: Prepared | Refused) -> Answer:
+        answer = await _attempted(partial(self._run, exchange, step), step.request.sent)
+        return partial(_attempted, answer, step.request.sent) if callable(answer) else answer
 
-    async def _run(self, exchange: Exchange, prepared: Prepared | Refused) -> v1.Frame:
+    async def _run(self, exchange: Exchange, prepared: Prepared | Refused) -> Answer:
         sent, config = prepared.request.sent, self.gateway.config
         if isinstance(prepared, Prepared) and prepared.dry:
             return await check_frame(self.gateway, exchange.caller, prepared)
@@ -102,7 +104,45 @@ class TaskArray:
         if silent(sent, outcome):
             return ack_frame(sent) if soon else {}
         about = {"status": "success"} if soon else {}
-        return await outcome_frame(self.gateway, exchange.caller, sent, outcome, end.oversized, **about)
+        make = partial(outcome_frame, self.gateway, exchange.caller, sent, outcome, end.oversized, **about)
+        return make if any(item.get("inline") for item in outcome.get("items", ())) else await make()
+
+
+async def _attempted(work: Callable[[], Awaitable[_Found]], sent: dict[str, Any]) -> _Found | v1.Frame:
+    """A step towards a task's frame. What goes wrong in it is told under the task, and costs no other."""
+    try:
+        return await work()
+    except ApiError as away:
+        return v1.errors([away.as_dict()], sent)
+    except Exception as bug:
+        return v1.errors([incident("step_failed", bug, hide=sent).as_dict()], sent)
+
+
+async def _reply(answers: Sequence[Answer], *, single: bool) -> Response:
+    """All answers in one body. Where several may be large, each is made when those before it have been taken."""
+    begun, frames = list[v1.Frame](), _in_turn(answers)
+    streamed = not single and sum(map(callable, answers)) > 1
+    async for frame in frames:
+        begun.append(frame)
+        if streamed and frame.get("data"):
+            return StreamingResponse(_written(begun, frames), media_type="application/json")
+    return response(begun, single=single)
+
+
+async def _in_turn(answers: Sequence[Answer]) -> AsyncGenerator[v1.Frame]:
+    for answer in answers:
+        yield await answer() if callable(answer) else answer
+
+
+async def _written(begun: list[v1.Frame], frames: AsyncIterator[v1.Frame]) -> AsyncGenerator[bytes]:
+    """The body in parts. What has been sent is let go of."""
+    failures, before = list[dict[str, Any]](), b'{"data":['
+    while (frame := begun.pop(0) if begun else await anext(frames, None)) is not None:
+        failures += frame.get("errors", ())
+        for item in frame.get("data", ()):
+            yield before + orjson.dumps(item)
+            before = b","
+    yield b"]" + (b',"errors":' + orjson.dumps(failures) if failures else b"") + b"}"
 
 
 def response(frames: list[v1.Frame], *, single: bool = False) -> Response:

@@ -107,9 +107,9 @@ def gateway(fd: Annotated[int, typer.Option(hidden=True)] = -1, parent: Parent =
     settings = _begin("gateway", parent)
     try:
         check(settings)
+        _run(serve_gateway(settings, fd if fd >= 0 else None))
     except ConfigError as wrong:
         fail(str(wrong))
-    _run(serve_gateway(settings, fd if fd >= 0 else None))
 
 
 @app.command()

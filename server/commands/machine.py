@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from server.client.whereabouts import address
-from server.config import Config
+from server.config import Config, ConfigError
+from server.listening import listen
 
 _WORKER_BYTES = 512 * 2**20
 """What a worker and its task process take for pictures of a few megapixels, with the server's own engines."""
@@ -78,15 +79,12 @@ def port(settings: Config) -> str:
         return "0: a free one is taken"
     if address(settings.data).endswith(f":{settings.port}"):
         return f"`serve` listens at {where}"
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as taken:
-            if _is_ours(settings.port):
-                return f"a taskarray listens at {where}"
-            raise Unfit(f"{where} cannot be listened on ({taken.strerror}). Choose another with PORT.") from taken
+    try:
+        listen(settings, settings.host, settings.port).close()
+    except ConfigError as taken:
+        if _is_ours(settings.port):
+            return f"a taskarray listens at {where}"
+        raise Unfit(str(taken)) from taken
     return f"{where} is free"
 
 

@@ -236,3 +236,23 @@ async def test_bug_of_answers(installation: Installation, client: Client, redis:
         redis.delete(kept)
     assert (frame["errors"][0]["code"], frame["errors"][0]["taskType"]) == ("internalServerError", asked)
     assert hidden(frame["errors"][0]["message"], installation)
+
+
+async def test_bug_of_delivery(installation: Installation, client: Client, arrive: Arrive, redis: Redis) -> None:
+    """So is one while a finished task is sent; those after it are sent."""
+    bad, good = [new_task("sleeps", seconds=0.3) for _ in range(2)]
+    await client.send([bad, good])
+    await client.ping()
+    await client.drop()
+    async with installation.client() as other:
+        await other.ask(bad, good)
+    (kept,) = redis.scan_iter(f"*:task:*:{bad['taskUUID']}")
+    redis.hset(kept, "outcome", '{"items": [7]}')
+    try:
+        back = await (await arrive()).authenticate(client.session)
+        frames = [await back.answer(task["taskUUID"]) for task in (bad, good)]
+    finally:
+        redis.delete(kept)
+    assert (frames[0]["errors"][0]["code"], frames[0]["errors"][0]["taskType"]) == ("internalServerError", "sleeps")
+    assert hidden(frames[0]["errors"][0]["message"], installation)
+    assert frames[1]["data"][0]["text"] == "slept 0.3"

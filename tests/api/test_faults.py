@@ -49,10 +49,10 @@ async def test_dropped(client: Client, after: str, method: str):
 
 async def test_resumed(client: Client):
     """A session that a task has dropped is resumed with the task's answer."""
-    task = asking("ack")
+    task = new_task("sleeps", seconds=1, simulate={"dropSocketAfter": "ack"})
     assert await dropped(client, task) == []
     again = await Client(client.url, client.key).connect(client.session)
-    assert (await again.answer(task["taskUUID"]))["data"][0]["text"] == "done"
+    assert (await again.answer(task["taskUUID"]))["data"][0]["text"] == "slept 1.0"
     await again.close()
 
 

@@ -8,6 +8,7 @@ import time
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from tests.api.conftest import Beside
@@ -158,3 +159,38 @@ async def test_hang_up(installation: Installation) -> None:
             await asyncio.sleep(0.02)
     writer.transport.abort()
     assert (await outcome(installation, task))["text"] == "slept 0.5"
+
+
+async def test_large(beside: Beside) -> None:
+    """Results that come in the answer itself are put there one after the other, as it is taken: however many are asked
+    for, the gateway holds few of them. What is not there any more is told among the errors."""
+    gateway = beside(DRAIN_TIMEOUT="1s")
+    large = new_task("paints", width=1500, noise=True, outputFormat="PNG", outputType="base64Data")
+    (item,) = (await post(gateway, [large])).json["data"]
+    again = [new_task("getResponse", taskUUID=large["taskUUID"]) for _ in range(24)]
+    process = psutil.Process(next(iter(gateway.processes)).pid)
+    memory = [process.memory_info().rss]
+
+    async def watch() -> None:
+        while True:
+            memory.append(process.memory_info().rss)
+            await asyncio.sleep(0.01)
+
+    watching = asyncio.create_task(watch())
+    answer = await post(gateway, [new_task("getResponse"), *again, new_task("unheard of")])
+    watching.cancel()
+    assert answer.json["data"] == [item | {"status": "success"}] * len(again)
+    assert [error["code"] for error in answer.json["errors"]] == ["taskNotFound", "unsupportedTaskType"]
+    assert answer.json.keys() == {"data", "errors"}
+    assert max(memory) - memory[0] < len(again) * len(item["imageBase64Data"]) * 0.6
+
+
+async def test_large_and_gone(installation: Installation) -> None:
+    """Where none of several results is there any more, the answer is that of the first failure."""
+    tasks = [new_task("paints", outputType="base64Data") for _ in range(2)]
+    for item in (await post(installation, tasks)).json["data"]:
+        for blob in (installation.folder / "images").rglob(f"{item['imageUUID']}.*"):
+            blob.unlink()
+    answer = await post(installation, [new_task("getResponse", taskUUID=task["taskUUID"]) for task in tasks])
+    assert (answer.status, answer.json["error"]["code"]) == (404, "mediaNotFound")
+    assert [error["taskUUID"] for error in answer.json["errors"]] == [task["taskUUID"] for task in tasks]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 from typing import Any
 
 import psutil
@@ -12,7 +13,7 @@ import websockets
 
 from tests.api.conftest import Arrive, Beside
 from tests.client import Client, new_task
-from tests.harness import Installation
+from tests.harness import KEY, Installation, wait_for
 
 NOTES = {f"note {place}": "many words " * 800 for place in range(20)}
 SLOW = {"SLOW_READER_TIMEOUT": "1s", "OUTBOX_BYTES": "1MiB"}
@@ -128,3 +129,25 @@ async def test_slow_is_not_gone(arrive: Arrive, beside: Beside) -> None:
         await asyncio.sleep(0.03)
         assert (await reader.next())["data"][0]["request"] == [task]
     await reader.ping()
+
+
+async def test_http(beside: Beside) -> None:
+    """Who asks for much over HTTP and reads none of it is let go as well, even where it still acknowledges that."""
+    gateway = beside(**SLOW)
+    async with gateway.client() as client:
+        task = new_task("nothing", **NOTES)
+        await client.ask(task)
+    body = json.dumps([new_task("getTaskDetails", taskUUID=task["taskUUID"]) for _ in range(100)]).encode()
+    head = f"POST /v1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", gateway.ports[0]))
+        deaf.sendall(head.encode() + body)
+        assert deaf.recv(12, socket.MSG_WAITALL) == b"HTTP/1.1 200"
+        held = next(iter(gateway.processes))
+        wait_for(lambda: not connected(held.pid, deaf.getsockname()), 20, "the connection to be dropped")
+
+
+def connected(pid: int, client: tuple[str, int]) -> bool:
+    """Whether a process still holds a connection with this peer."""
+    return any(one.raddr == client for one in psutil.Process(pid).net_connections("tcp"))
