@@ -158,6 +158,7 @@ export class TaskComposer extends HTMLElement {
   }
 
   #refresh() {
+    if (!this.told) return; // it is not known yet what task types there are
     for (const form of this.#forms.values()) form.refresh();
     this.json?.refresh();
     this.#say("");

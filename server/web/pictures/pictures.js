@@ -1,10 +1,11 @@
 /** The shelf: the pictures to work on, by whatever way they came, each under a name of its own. A picture is uploaded
  * once; after that the shelf knows by what name the server has it. */
 
-import { el, size } from "../dom.js";
+import { el } from "../dom.js";
 import { fileName, unique } from "./names.js";
 import { filesAt, fromFile, fromPlace, nameIn } from "./picture.js";
 import { SAMPLES, sampleURL } from "./samples.js";
+import { tile } from "./tile.js";
 
 /** @typedef {import("./picture.js").Picture} Picture */
 
@@ -56,14 +57,19 @@ export class PictureShelf extends HTMLElement {
     const found = beside ? await filesAt(given) : given;
     if (!found) return this.tell(`${given.name} cannot be loaded now.`, true);
     const come = Array.isArray(found) ? found.map(fromFile) : [fromPlace(found)];
-    for (const picture of come) {
+    this.put(come);
+    this.tell(come.length === 1 ? `${come[0].name} was added.` : `${come.length} pictures were added.`);
+    return come;
+  }
+
+  /** Pictures that are ready to stand here; each gets a name of its own. @param {Picture[]} pictures */
+  put(pictures) {
+    for (const picture of pictures) {
       picture.name = unique(fileName(picture.name), (name) => !this.named(name));
       this.pictures.push(picture);
       if (picture.file) this.#addresses.add(picture.url);
     }
-    this.tell(come.length === 1 ? `${come[0].name} was added.` : `${come.length} pictures were added.`);
     this.changed();
-    return come;
   }
 
   /** Say what was done, for who cannot see it; or what went wrong, for everybody. */
@@ -196,34 +202,12 @@ export class PictureShelf extends HTMLElement {
   render() {
     this.classList.toggle("filled", this.pictures.length > 0);
     this.list.hidden = !this.pictures.length;
-    this.list.replaceChildren(...this.pictures.map((picture) => (picture.tile ??= this.tile(picture))));
+    this.list.replaceChildren(...this.pictures.map((picture) => (picture.tile ??= this.#tile(picture))));
   }
 
-  tile(picture) {
-    const box = el("input", {
-      type: "checkbox",
-      checked: picture.chosen,
-      "aria-label": `Use ${picture.name}`,
-      onchange: () => {
-        picture.chosen = box.checked;
-        this.dispatchEvent(new Event("change"));
-      },
-    });
-    const image = el("img", { src: picture.url, alt: "", onerror: () => image.replaceWith(ending(picture.name)) });
-    const detail = picture.file ? size(picture.file.size) : picture.source ? "URL" : "on the server";
-    return el(
-      "li",
-      {},
-      el("label", { className: "thumb checked", title: `${picture.name}, ${detail}` }, image, box),
-      el("span", { className: "thumb-name", textContent: picture.name, title: picture.name }),
-      el("button", {
-        type: "button",
-        className: "remove",
-        textContent: "✕",
-        "aria-label": `Remove ${picture.name}`,
-        onclick: () => this.remove(picture),
-      }),
-    );
+  #tile(picture) {
+    const chosen = () => this.dispatchEvent(new Event("change"));
+    return tile(picture, chosen, () => this.remove(picture));
   }
 
   remove(picture) {
@@ -234,14 +218,6 @@ export class PictureShelf extends HTMLElement {
       this.list.querySelectorAll(".remove")[Math.min(place, this.pictures.length - 1)] ?? this.querySelector(".choose")
     ).focus();
   }
-}
-
-/** What stands for a picture that the browser cannot show: the ending of its name. */
-function ending(name) {
-  return el("span", {
-    className: "ending",
-    textContent: name.includes(".") ? name.split(".").at(-1).slice(0, 5) : "?",
-  });
 }
 
 customElements.define("picture-shelf", PictureShelf);

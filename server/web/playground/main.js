@@ -6,6 +6,7 @@ import "../form/composer.js";
 import { TaskSocket } from "../wire/connection.js";
 import { openCopy } from "../form/copy.js";
 import { Deck } from "./deck.js";
+import { Drawer } from "../pictures/drawer.js";
 import { el } from "../dom.js";
 import "./frame-log.js";
 import { Frames } from "../wire/frames.js";
@@ -38,6 +39,7 @@ const announcer = new Announcer(at("said"));
 const shelf = el("picture-shelf", { id: "shelf" });
 const composer = el("task-composer", { id: "composer", shelf });
 const log = el("frame-log", { frames });
+const drawer = new Drawer();
 
 /** A key from whoever sits here, then a connection. */
 async function connect(reason) {
@@ -62,6 +64,7 @@ function follow() {
   for (const type of ["added", "change", "removed"]) tasks.addEventListener(type, keep);
   tasks.addEventListener("removed", release);
   shelf.addEventListener("change", release);
+  shelf.addEventListener("change", () => drawer.keep(shelf.pictures));
   tasks.addEventListener("change", ({ detail }) => changed(tasks.entries.get(detail.uuid)));
   addEventListener("hashchange", () => location.hash.includes("key=") && connect());
 }
@@ -83,11 +86,17 @@ function changed(entry) {
   if (entry.state === "failed") composer.refuse(entry.taskType, entry.failures);
 }
 
+/** The pictures that were here before a reload are here again. */
+async function restore() {
+  shelf.put(await drawer.taken());
+}
+
 /** What the shelf learns of a task: under which UUID the server has a picture, or that it has lost it. */
 function settle({ uuid, taskType, items: [item], failures: [failure], object }) {
   if (taskType === "imageUpload" && item?.imageUUID) shelf.uploaded(uuid, item.imageUUID);
   else if (taskType === "imageUpload") shelf.forget(uuid);
   else if (failure?.code === "mediaNotFound") shelf.forget(object.inputImage);
+  drawer.keep(shelf.pictures);
 }
 
 /** Put a picture on the shelf and cut it out. */
@@ -175,5 +184,6 @@ function assemble() {
 follow();
 assemble();
 takeDrops();
+restore();
 connect(currentKey() ? "" : "This server wants to know who is asking.");
 learn();
