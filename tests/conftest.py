@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 
 from tests.harness import Installation
 from tests.redis import start_redis
+
+# Hundreds of server processes are started: where this is set, each would compile all of the server anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 

@@ -105,9 +105,9 @@ async def test_eager_ack(beside: Beside) -> None:
         assert error.items() >= about(failing).items()
         await client.ping()
     async with beside(EAGER_ACK="500ms").client() as client:
-        started, task = time.monotonic(), new_task("sleeps", seconds=2, deliveryMethod="async")
+        started, task = time.monotonic(), new_task("sleeps", seconds=3.5, deliveryMethod="async")
         assert await client.ask(task) == [{"data": [about(task)]}]
-        assert 0.4 < time.monotonic() - started < 1.9
+        assert 0.4 < time.monotonic() - started < 3.4
 
 
 async def test_held(beside: Beside) -> None:
@@ -122,11 +122,11 @@ async def test_held(beside: Beside) -> None:
         items = [item for _ in range(3) for item in (await client.next())["data"]]
         assert [(item["taskUUID"], item["status"]) for item in items] == [(task["taskUUID"], "success")] * 3
         assert time.monotonic() - started > 0.5
-        long = new_task("lingers", seconds=3.5, deliveryMethod="async")
+        long = new_task("lingers", seconds=5, deliveryMethod="async")
         await client.ask(long)
         started = time.monotonic()
         assert (await client.ask(asks(long)))[0]["data"][0]["status"] == "processing"
-        assert 1.5 < time.monotonic() - started < 3.4
+        assert 1.5 < time.monotonic() - started < 4.9
 
 
 @pytest.mark.parametrize("uuid", [str(uuid4()), "x", "", None, 7, ["x"], str(uuid4()).upper(), "*", "a:b"])

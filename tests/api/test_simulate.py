@@ -33,7 +33,7 @@ async def test_delay(tester: Client):
     began, slow = time.monotonic(), [simulated(delayMs=600) for _ in range(6)]
     frames = await tester.ask(*slow, new_task("nothing"))
     assert all("data" in frame for frame in frames)
-    assert 0.6 <= time.monotonic() - began < 2
+    assert 0.6 <= time.monotonic() - began < 3.5
 
 
 @pytest.mark.parametrize("code", ["taskTimeout", "serviceUnavailable", "rateLimitExceeded", "invalidApiKey"])

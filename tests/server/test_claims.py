@@ -51,7 +51,7 @@ async def test_waiting(queue):
     began = time.monotonic()
     await submit(queue, new_job())
     assert await waiting
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.settings(LEASE="400ms")

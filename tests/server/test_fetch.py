@@ -243,7 +243,7 @@ async def test_slow_answers(start, tmp_path):
         started = time.monotonic()
         failure = await failure_of(site.url(), tmp_path, seconds=0.3, first_byte_seconds=0.2)
     assert isinstance(failure, DownloadFailed)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
 
 
 async def test_unreachable(tmp_path):
