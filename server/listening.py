@@ -11,6 +11,8 @@ _BACKLOG = 4096
 _PATIENCE = 3
 """Times `slow_reader_timeout` before the kernel drops a connection that takes nothing: our own end comes first, where
 there is one."""
+_LONGEST = 2**31 - 1
+"""Milliseconds that the kernel takes."""
 
 
 def listen(config: Config, host: str, port: int, setting: str = "port") -> socket.socket:
@@ -24,7 +26,7 @@ def listen(config: Config, host: str, port: int, setting: str = "port") -> socke
     # a client that reads nothing, and acknowledges that, would keep what was written for it for ever.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with suppress(AttributeError, OSError):  # Linux has it
-        patience = round(1000 * _PATIENCE * config.slow_reader_timeout)
+        patience = min(_LONGEST, round(1000 * _PATIENCE * config.slow_reader_timeout))
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
     try:
         listening.bind((host, port))
