@@ -429,7 +429,7 @@ async def test_slow_receiver(queue: Queue, store: Store, courier):
         began = time.monotonic()
         await book(queue, *[quick.url()] * 40)
         await quick.got(40)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 10
         assert quick.most <= 4
         assert slow.most == 4
         slow.answers = (answer(),)
