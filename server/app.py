@@ -32,7 +32,7 @@ from server.api.v1_uploads import RawUpload
 from server.config import Config
 from server.errors import ApiError, MethodNotAllowed, NotFound, wire
 from server.gateway import Gateway
-from server.listening import listen
+from server.listening import BACKLOG, listen
 from server.log import incident, log
 
 _LOCAL_PAGES = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
@@ -144,16 +144,16 @@ async def serve_gateway(config: Config, listening: int | None = None) -> None:
 
     `listening` is the descriptor of a socket that listens already. Raises ConfigError where a port is taken.
     """
-    doors = {"main": listen(config, config.host, config.port) if listening is None else socket.socket(fileno=listening)}
+    main = listen(config, config.host, config.port) if listening is None else socket.socket(fileno=listening)
+    aside = None
     if config.metrics_port:
-        host = config.metrics_host or config.host
-        doors["metrics"] = listen(config, host, config.metrics_port, "metrics_port")
+        aside = listen(config, config.metrics_host or config.host, config.metrics_port, "metrics_port")
     gateway = Gateway(config)
     Protocol.large, Protocol.small = config.max_message, config.max_message_unauthenticated
     options = uvicorn.Config(
         build(gateway), ws=Protocol, loop="uvloop", http="httptools", ws_max_size=config.max_message,
         ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=20, lifespan="on", log_config=None,
-        access_log=False, timeout_graceful_shutdown=5, backlog=4096,
+        access_log=False, timeout_graceful_shutdown=5, backlog=BACKLOG,
     )  # fmt: skip
     server = Server(options)
     stopping: list[asyncio.Task[None]] = []
@@ -173,7 +173,7 @@ async def serve_gateway(config: Config, listening: int | None = None) -> None:
         asyncio.get_running_loop().add_signal_handler(number, signalled)
     beside = _metrics_server(gateway)
     async with asyncio.TaskGroup() as group:
-        if "metrics" in doors:
-            group.create_task(beside.serve([doors["metrics"]]))
-        await server.serve([doors["main"]])
+        if aside:
+            group.create_task(beside.serve([aside]))
+        await server.serve([main])
         beside.should_exit = True

@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from server.config import Config, ConfigError, variable_of
 
-_BACKLOG = 4096
+BACKLOG = 4096
+"""Connections that wait to be accepted."""
 _PATIENCE = 3
 """Times `slow_reader_timeout` before the kernel drops a connection that takes nothing: our own end comes first, where
 there is one."""
@@ -34,6 +35,6 @@ def listen(config: Config, host: str, port: int, setting: str = "port") -> socke
         listening.close()
         sentence = f"{host}:{port} cannot be listened on ({taken.strerror})."
         raise ConfigError(f"{sentence} Choose another with {variable_of(setting)}.") from None
-    listening.listen(_BACKLOG)
+    listening.listen(BACKLOG)
     listening.set_inheritable(True)
     return listening

@@ -81,8 +81,9 @@ class Outlet:
             self.offset = entry.offset
             self.news.over(entry.uuid)
             if made:
+                body, following = made
                 for _ in range(1 + self.faults.twice(entry.request or {})):
-                    await self.writer.put(made[0], entry.uuid, made[1])
+                    await self.writer.put(body, entry.uuid, following)
                 self._count(entry, begun)
                 if await self.faults.drops(entry.request or {}, "result"):
                     self.wire.drop()
@@ -113,7 +114,7 @@ class Outlet:
         except Exception as bug:
             sent = entry.request or {}
             failure = incident("answer_failed", bug, hide=sent, tenant=self.caller.tenant.id, task_uuid=entry.uuid)
-            if entry.uuid not in self.open and self._unsafe(entry):
+            if self._unsafe(entry):
                 return None
             return v1.dumps(v1.errors([failure.as_dict()], sent)), ()
 
@@ -129,8 +130,7 @@ class Outlet:
             return ack_frame(entry.request) if self._replaying else None
         if quiet:
             return None
-        # A failure of a task that the client no longer knows can be fatal to all its others.
-        if "failure" in entry.outcome and entry.uuid not in self.open and self._unsafe(entry):
+        if "failure" in entry.outcome and self._unsafe(entry):
             return None
         frame = await outcome_frame(self.gateway, self.caller, entry.request, entry.outcome, entry.oversized)
         return v1.as_object(frame) if self.wire.single else frame
@@ -144,7 +144,9 @@ class Outlet:
         return v1.dumps(v1.errors([ValueTooLarge(sentence).as_dict()], v1.told(frame)[0]))
 
     def _unsafe(self, entry: Entry) -> bool:
-        return entry.offset <= self._errors_sent or self.wire.client.startswith("runware-python")
+        """Whether the client may no longer know the task: its failure could be fatal to all its others."""
+        gone = entry.offset <= self._errors_sent or self.wire.client.startswith("runware-python")
+        return gone and entry.uuid not in self.open
 
     def resume(self, resumed: Resumed) -> None:
         """Go on where an earlier socket of this session stopped."""

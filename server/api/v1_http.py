@@ -68,7 +68,7 @@ class TaskArray:
 
     async def _answer(self, exchange: Exchange, sent: Step) -> Answer:
         if not isinstance(sent, dict):
-            return await self._stepped(exchange, sent)
+            return await _attempted(partial(self._run, exchange, sent), sent.request.sent)
         match sent.get("taskType"):
             case "getResponse" | "getTaskDetails" as asked:
                 if asked == "getResponse":
@@ -82,10 +82,6 @@ class TaskArray:
                 return {}
             case _:
                 return too_many(self.gateway.config, sent)
-
-    async def _stepped(self, exchange: Exchange, step: Prepared | Refused) -> Answer:
-        answer = await _attempted(partial(self._run, exchange, step), step.request.sent)
-        return partial(_attempted, answer, step.request.sent) if callable(answer) else answer
 
     async def _run(self, exchange: Exchange, prepared: Prepared | Refused) -> Answer:
         sent, config = prepared.request.sent, self.gateway.config
@@ -105,7 +101,8 @@ class TaskArray:
             return ack_frame(sent) if soon else {}
         about = {"status": "success"} if soon else {}
         make = partial(outcome_frame, self.gateway, exchange.caller, sent, outcome, end.oversized, **about)
-        return make if any(item.get("inline") for item in outcome.get("items", ())) else await make()
+        large = any(item.get("inline") for item in outcome.get("items", ()))
+        return partial(_attempted, make, sent) if large else await make()
 
 
 async def _attempted(work: Callable[[], Awaitable[_Found]], sent: dict[str, Any]) -> _Found | v1.Frame:

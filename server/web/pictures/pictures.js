@@ -9,7 +9,8 @@ import { tile } from "./tile.js";
 
 /** @typedef {import("./picture.js").Picture} Picture */
 
-/** Event: "change", when pictures come, go, or are chosen or not. */
+/** Events: "change", when pictures come, go, or are chosen or not; "learned", when it is known otherwise whether the
+ * server has some of them. */
 export class PictureShelf extends HTMLElement {
   /** @type {Picture[]} */ pictures = [];
   /** Addresses that were made for files and not given back. */
@@ -92,22 +93,24 @@ export class PictureShelf extends HTMLElement {
   /** An upload has ended: the server has the picture under this UUID.
    * @param {string} taskUUID @param {string} imageUUID */
   uploaded(taskUUID, imageUUID) {
-    for (const picture of this.pictures.filter((each) => each.upload === taskUUID)) {
-      Object.assign(picture, { uuid: imageUUID, upload: "" });
-    }
+    this.#learn((picture) => picture.upload === taskUUID, imageUUID);
   }
 
   /** An upload has failed, or the server has lost what this UUID names: the picture is uploaded again when it is used.
    * @param {string} uuid of the task or the image */
   forget(uuid) {
-    for (const picture of this.pictures.filter((each) => each.file && [each.upload, each.uuid].includes(uuid))) {
-      Object.assign(picture, { uuid: "", upload: "" });
-    }
+    this.#learn((picture) => picture.file && [picture.upload, picture.uuid].includes(uuid), "");
   }
 
   /** Another key is used from here on: what the server has under the one before, it has not under this. */
   forgetAll() {
-    for (const picture of this.pictures) if (picture.file) Object.assign(picture, { uuid: "", upload: "" });
+    this.#learn((picture) => picture.file, "");
+  }
+
+  #learn(about, uuid) {
+    const found = this.pictures.filter(about);
+    for (const picture of found) Object.assign(picture, { uuid, upload: "" });
+    if (found.length) this.dispatchEvent(new Event("learned"));
   }
 
   ways() {

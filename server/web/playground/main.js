@@ -64,7 +64,7 @@ function follow() {
   for (const type of ["added", "change", "removed"]) tasks.addEventListener(type, keep);
   tasks.addEventListener("removed", release);
   shelf.addEventListener("change", release);
-  shelf.addEventListener("change", () => drawer.keep(shelf.pictures));
+  for (const type of ["change", "learned"]) shelf.addEventListener(type, () => drawer.keep(shelf.pictures));
   tasks.addEventListener("change", ({ detail }) => changed(tasks.entries.get(detail.uuid)));
   addEventListener("hashchange", () => location.hash.includes("key=") && connect());
 }
@@ -96,7 +96,6 @@ function settle({ uuid, taskType, items: [item], failures: [failure], object }) 
   if (taskType === "imageUpload" && item?.imageUUID) shelf.uploaded(uuid, item.imageUUID);
   else if (taskType === "imageUpload") shelf.forget(uuid);
   else if (failure?.code === "mediaNotFound") shelf.forget(object.inputImage);
-  drawer.keep(shelf.pictures);
 }
 
 /** Put a picture on the shelf and cut it out. */
